@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Config: every setting of the daemon, its default, its range, and the JSON file that changes it.
+ *
+ * Owner:    main fills one struct config before any thread starts; afterwards it is read-only.
+ * Threads:  loading from main only; reading from any.
+ * Blocking: reads one file.
+ * Limits:   a file of at most 64 KiB; CONFIG_SERVERS_MAX names.
+ *
+ * One table in config.c defines key, type, range, default and help of each setting; the loader, its
+ * errors and the man page's list come from it. An unknown key, a wrong type, a value out of range
+ * is refused with one sentence that names the key; then nothing of the file is taken.
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/errors.h"
+
+#define CONFIG_SERVERS_MAX 64
+#define CONFIG_NAME_MAX 64
+#define CONFIG_PATH_MAX 108 /* sun_path */
+
+/* Where verdicts on processes come from. */
+enum config_source {
+	CONFIG_SOURCE_AUTO,
+	CONFIG_SOURCE_NETLINK,
+	CONFIG_SOURCE_BPF,
+	CONFIG_SOURCE_SCAN
+};
+
+/* A process name that may get a role, and the executables it may be. */
+struct config_server {
+	char name[CONFIG_NAME_MAX]; /* full name; the kernel's comm is its first 15 bytes */
+	char exe[CONFIG_NAME_MAX];  /* base name of an executable it may be besides `name`; "" if
+				       none */
+	uint8_t role;		    /* enum role of bpf/abi/roles.h */
+};
+
+struct config {
+	char runtime_dir[CONFIG_PATH_MAX - 16]; /* pid file and stats socket; /run/scx_gamerd */
+	char scx_stats_path[CONFIG_PATH_MAX];	/* the ecosystem's socket; "" for none */
+	struct config_server servers[CONFIG_SERVERS_MAX];
+	unsigned int server_count;
+	enum config_source source;     /* default auto: netlink, else bpf, else scan */
+	bool grant_at_exec;	       /* BPF grants a role at exec by itself; default true */
+	uint32_t scan_interval_ms;     /* period of the last-resort scan; default 5000 */
+	uint32_t roles_max;	       /* processes with a role in all; default 64 */
+	uint32_t roles_per_uid_max;    /* and per uid; default 8 */
+	uint32_t receive_buffer_bytes; /* netlink; default 8 MiB */
+	uint32_t ring_bytes;	       /* BPF ring buffer, power of two; default 256 KiB */
+	uint32_t queue_batches;	       /* pool of each producer; default 16 */
+	uint32_t long_wait_us;	       /* a latency class's wait that is recorded; default 5000 */
+	bool measure_normal;   /* histogram waits of normal and background threads; default true */
+	uint32_t http_threads; /* default 4 */
+	uint32_t http_timeout_ms; /* default 2000 */
+	uint32_t stats_clients;	  /* at most so many clients on the stats sockets; default 8 */
+};
+
+/* The defaults, with the built-in list of servers. */
+void config_init(struct config *config);
+
+/* Merges a JSON file over *config: 0, or a negative errno with a sentence that names file and key
+ * (-EINVAL: content, else why it could not be read). On failure *config is as it was. */
+int config_load(struct config *config, const char *path, struct error *err);
+
+/* The same from memory; `source` names it in errors. */
+int config_parse(struct config *config, const char *text, size_t length, const char *source,
+		 struct error *err);
+
+/* Prints the table of settings for people: key, type, range, default, help. */
+void config_describe(FILE *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Thread: a named thread with ready handshake, stop and heartbeat.
+ *
+ * Owner:    whoever embeds the struct; it must stay in place between start and stop.
+ * Threads:  start and stop from one controlling thread; the readers below from any.
+ * Blocking: thread_start() returns once the body has called thread_ready() or failed;
+ *           thread_stop() signals the stop eventfd and joins.
+ * Limits:   THREAD_MAX threads are listed at a time.
+ *
+ * A body waits only in thread_poll(), which counts wake-ups and beats and marks the thread as
+ * sleeping: a thread that neither beats nor sleeps hangs, and /health says so. Bodies run with all
+ * signals blocked. Nothing is ever cancelled or detached.
+ */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define THREAD_MAX 8
+#define THREAD_NAME_MAX 16
+
+struct thread {
+	char name[THREAD_NAME_MAX]; /* also the kernel's comm */
+	pthread_t id;
+	int tid;
+	int stop_fd; /* eventfd, readable once thread_stop() was called */
+	bool is_started;
+	int (*body)(struct thread *self, void *arg);
+	void *arg;
+	int ready_fd; /* handshake; -1 after it */
+	_Atomic uint64_t beats_total;
+	_Atomic uint64_t
+		wakeups_total; /* returns from thread_poll(): one each time the thread woke */
+	_Atomic uint64_t last_beat_ns;
+	_Atomic bool is_sleeping;
+};
+
+/* What one thread has used; from thread_usage(). */
+struct thread_usage {
+	char name[THREAD_NAME_MAX];
+	uint64_t cpu_ns;
+	uint64_t wakeups_total;
+	uint64_t beats_total;
+	uint64_t last_beat_ns;
+	bool is_sleeping;
+};
+
+/* Starts body(self, arg) and waits until it calls thread_ready(). 0, the negative errno handed to
+ * thread_ready(), or that of pthread_create. On failure nothing runs. */
+int thread_start(struct thread *t, const char *name, int (*body)(struct thread *, void *),
+		 void *arg);
+
+/* To be called once by the body: 0 releases thread_start() with success; a negative errno with that
+ * error, and the body must return. */
+void thread_ready(struct thread *self, int result);
+
+/* poll(2) on fds, plus the stop fd as a silent extra; retries EINTR. timeout_ms < 0 waits for ever.
+ * Returns the number of ready fds (0 on timeout), -ECANCELED once the thread is to stop, or a
+ * negative errno. At most 15 fds. */
+int thread_poll(struct thread *self, struct pollfd *fds, nfds_t count, int timeout_ms);
+
+/* To be called at least once a second in a long piece of work between two polls. */
+void thread_beat(struct thread *self);
+
+/* Signals and joins; a thread that was never started is a no-op. */
+void thread_stop(struct thread *t);
+
+/* The main thread takes part in the list (name "main") without being started. */
+void thread_adopt_main(struct thread *t);
+
+/* All live threads, main first; returns how many were written (at most max). Any thread. */
+unsigned int thread_usage(struct thread_usage *out, unsigned int max);
+
+/* Threads that neither slept nor beat for `limit_ns`. */
+unsigned int thread_hung_count(uint64_t limit_ns);
+
+#endif

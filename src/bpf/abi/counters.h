@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters: one slot per possible CPU, written by BPF on that CPU, read by user space through mmap.
+ *
+ * Every field is a 64-bit word that one CPU adds to, so a reader needs no lock: each word is exact,
+ * words of one slot may be one event apart. Gauges (threads) are signed and mean something only
+ * summed over all slots.
+ */
+#ifndef BPF_ABI_COUNTERS_H
+#define BPF_ABI_COUNTERS_H
+
+#include <linux/types.h>
+
+#include "bpf/abi/roles.h"
+
+/*
+ * Log-linear histogram of nanoseconds: 8 buckets per power of two.
+ *
+ *   value < 8:             bucket = value
+ *   2^e <= value < 2^e+1:  bucket = (e - 2) * 8 + the three bits below the leading one
+ *
+ * A bucket is at most 1/8 of its lower bound wide. The last bucket (from 2^35 * 15/8, 64 s) is
+ * open. Bounds of powers of two are bucket bounds, so exp2 buckets are exact sums.
+ */
+#define HIST_SUB_BITS 3
+#define HIST_MAX_EXP 35
+#define HIST_BUCKETS ((HIST_MAX_EXP - HIST_SUB_BITS + 2) << HIST_SUB_BITS)
+
+struct wait_hist {
+	__u64 sum_ns;
+	__u64 max_ns;
+	__u64 buckets[HIST_BUCKETS];
+};
+
+struct class_counters {
+	__s64 threads; /* gauge */
+	__u64 wakeups;
+	__u64 runtime_ns;
+	__u64 rt_waits; /* of the waits below, those of real-time threads */
+	struct wait_hist wait;
+};
+
+struct cpu_slot {
+	struct class_counters classes[CLASS_COUNT];
+	__u64 roles_lookups; /* verdict older than the table: hash lookup done */
+	__u64 roles_cached;  /* verdict reused */
+	__u64 ring_attempted;
+	__u64 ring_submitted;
+	__u64 ring_dropped;
+	__u64 waits_unmeasured; /* switched in without a known time of becoming runnable */
+	__u64 roles_granted;
+	__u64 roles_inherited;
+	__u64 roles_ended;
+	__u64 roles_rejected; /* listed name, evidence wrong, at exec */
+	__u64 filter_seen;    /* proc connector messages that came to the socket filter */
+	__u64 filter_passed;
+	__u64 input_keyboard; /* the kind of an input event is counted, never its code */
+	__u64 input_pointer;
+	__u64 input_other;
+	__u64 input_readers; /* threads that became class input */
+	__u64 pad[8];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
+
+/* The smallest value of a bucket; hist_lower(HIST_BUCKETS) is the open end. */
+static inline __u64 hist_lower(__u32 bucket)
+{
+	__u32 exp = (bucket >> HIST_SUB_BITS) + HIST_SUB_BITS - 1;
+
+	if (bucket < (1u << HIST_SUB_BITS))
+		return bucket;
+	return (((__u64)1 << HIST_SUB_BITS) | (bucket & ((1u << HIST_SUB_BITS) - 1)))
+	       << (exp - HIST_SUB_BITS);
+}
+
+/* Position of the leading one; value must not be 0. BPF has no instruction for it. */
+static inline __u32 hist_log2(__u64 value)
+{
+	__u32 exp = 0;
+
+	if (value >> 32) {
+		exp += 32;
+		value >>= 32;
+	}
+	if (value >> 16) {
+		exp += 16;
+		value >>= 16;
+	}
+	if (value >> 8) {
+		exp += 8;
+		value >>= 8;
+	}
+	if (value >> 4) {
+		exp += 4;
+		value >>= 4;
+	}
+	if (value >> 2) {
+		exp += 2;
+		value >>= 2;
+	}
+	return exp + (__u32)(value >> 1);
+}
+
+static inline __u32 hist_bucket(__u64 value)
+{
+	__u32 exp;
+
+	if (value < (1u << HIST_SUB_BITS))
+		return (__u32)value;
+	exp = hist_log2(value);
+	if (exp > HIST_MAX_EXP)
+		return HIST_BUCKETS - 1;
+	return ((exp - HIST_SUB_BITS + 1) << HIST_SUB_BITS) |
+	       ((__u32)(value >> (exp - HIST_SUB_BITS)) & ((1u << HIST_SUB_BITS) - 1));
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ctl: the scx_stats server on its UNIX sockets.
+ *
+ * Owner:    main.
+ * Threads:  its own thread `ctl`; counters from any.
+ * Blocking: never on a client: sockets are non-blocking, a client that does not read is dropped.
+ * Limits:   config->stats_clients clients, requests of at most 4 KiB a line.
+ *
+ * Sockets: <runtime_dir>/stats always; config->scx_stats_path unless a living scheduler holds it. A
+ * dead socket file is replaced, a living one never. Each connection keeps the snapshot of its last
+ * request as the baseline of its deltas; the first request only takes it.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/errors.h"
+#include "metrics/snapshot.h"
+
+struct ctl;
+
+int ctl_new(const struct config *config, struct snapshot_store *store, struct ctl **out,
+	    struct error *err);
+int ctl_start(struct ctl *c, struct error *err);
+void ctl_stop(struct ctl *c); /* closes clients, removes the socket files it made */
+void ctl_free(struct ctl *c); /* NULL is a no-op */
+
+struct ctl_counters {
+	uint64_t requests_total, clients;
+};
+void ctl_counters(const struct ctl *c, struct ctl_counters *out);
+
+#endif

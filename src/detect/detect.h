@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Detect: knows processes with a role from the moment they exec, fork, rename or exit.
+ *
+ * Owner:    main. detect_new(), detect_start(), detect_stop(), detect_free().
+ * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
+ * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 2 s).
+ * Limits:   SERVERS_MAX processes; one /proc scan at start and one per overrun, rate-limited.
+ *
+ * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
+ * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses.
+ */
+#ifndef DETECT_DETECT_H
+#define DETECT_DETECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/errors.h"
+#include "base/evq.h"
+#include "base/feature.h"
+#include "bpf/abi/events.h"
+#include "bpf/abi/roles.h"
+
+struct detect;
+
+/* The table of roles and the kernel-side filter, as main hands them over from the loader. */
+struct detect_roles {
+	void *ctx;
+	int (*apply)(void *ctx, const struct role_request *request);
+	int (*get)(void *ctx, uint32_t tgid, struct role_entry *out);
+	int (*next)(void *ctx, const uint32_t *tgid, uint32_t *next);
+	int filter_fd; /* negative: none */
+	void (*selftest)(void *ctx, uint32_t tgid);
+	/* Asks for detect_offer() to be called with BPF events; false if the kernel gives none. */
+	bool (*offer_bpf)(void *ctx, struct detect *d);
+};
+
+struct detect_counters {
+	uint64_t received_total; /* messages (or BPF events) read */
+	uint64_t wakeups_total;	 /* times the thread woke for them */
+	uint64_t overruns_total; /* ENOBUFS, or inbox full */
+	uint64_t lost_total;	 /* messages the kernel dropped (SO_MEMINFO) */
+	uint64_t resyncs_total;	 /* scans after an overrun */
+	uint64_t scans_total;	 /* all scans, the first one included */
+	uint64_t generation;	 /* of the registry: one more with each scan */
+	uint64_t registered_total;
+	uint64_t unregistered_total;
+	uint64_t rejected_total;
+	uint64_t gone_total; /* processes that ended before they could be read */
+};
+
+int detect_new(const struct config *config, const struct detect_roles *roles,
+	       struct evq_producer *producer, struct detect **out, struct error *err);
+int detect_start(struct detect *d, struct error *err);
+void detect_stop(struct detect *d);
+void detect_free(struct detect *d); /* NULL is a no-op */
+
+/* A BPF event (exec, fork, exit), copied into a bounded inbox; a full inbox counts as an overrun.
+ */
+void detect_offer(struct detect *d, const struct event *event);
+
+void detect_read(const struct detect *d, struct detect_counters *out);
+
+/* The source in use: CONFIG_SOURCE_NETLINK, _BPF or _SCAN; and what was found out about each. */
+enum config_source detect_source(const struct detect *d);
+unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Metrics: the plain data of one snapshot, and the one table that names every value in it.
+ *
+ * Plain data: no pointers to anything that can change. All *_total count since the daemon started.
+ */
+#ifndef METRICS_METRICS_H
+#define METRICS_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/feature.h"
+#include "base/server.h"
+#include "base/thread.h"
+#include "bpf/abi/counters.h"
+
+#define METRICS_LONG_WAITS 16
+#define METRICS_OPS_MAX 128
+
+struct metrics_long_wait {
+	uint64_t time_ns;
+	uint64_t wait_ns;
+	uint32_t pid, tgid, cpu, holder_pid;
+	uint8_t class, is_rt, holder_is_rt;
+	char comm[COMM_LEN];
+	char holder_comm[COMM_LEN];
+};
+
+struct metrics {
+	uint64_t sequence;     /* set by snapshot_publish() */
+	uint64_t published_ns; /* set by snapshot_publish() */
+	uint64_t started_ns;
+	bool is_sched;	 /* mode */
+	char source[16]; /* "netlink", "bpf" or "scan" */
+
+	unsigned int server_count;
+	struct server servers[SERVERS_MAX];
+
+	uint64_t registered_total, unregistered_total, rejected_total;
+	uint64_t received_total, proc_wakeups_total, overruns_total, lost_total, resyncs_total,
+		scans_total, gone_total;
+	uint64_t registry_generation;
+
+	struct cpu_slot counters; /* sum over all CPUs */
+
+	uint32_t roles_entries, roles_generation;
+	uint64_t consumed_total, aggregated_total, queued;
+
+	unsigned int long_wait_count; /* newest first */
+	struct metrics_long_wait long_waits[METRICS_LONG_WAITS];
+	uint64_t long_waits_total;
+
+	bool sched_enabled;
+	char sched_ops[METRICS_OPS_MAX];
+	uint64_t direct_total, urgent_total, normal_total, preempts_total, budget_exhausted_total;
+
+	uint64_t http_requests_total, http_rejected_total;
+	uint64_t bodies_rendered_total, bodies_shared_total;
+	uint64_t ctl_requests_total, ctl_clients;
+
+	uint64_t cpu_ns_total, rss_bytes;
+	uint64_t snapshots_live, snapshots_published_total, snapshots_deferred_total;
+	unsigned int thread_count;
+	struct thread_usage threads[THREAD_MAX + 1];
+
+	unsigned int feature_count;
+	struct feature features[FEATURE_MAX];
+};
+
+/* Wait-time figures of a histogram; quantile(q) is the midpoint of the bucket that holds it, capped
+ * by the maximum. Source: rank = ceil(q * count), first bucket whose running sum reaches it. */
+uint64_t metrics_hist_count(const struct wait_hist *h);
+uint64_t metrics_hist_quantile(const struct wait_hist *h, double q);
+
+/* The table. */
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
+enum metric_unit { UNIT_NONE, UNIT_NS, UNIT_BYTES };
+enum metric_scope { SCOPE_GLOBAL, SCOPE_CLASS, SCOPE_THREAD };
+
+struct metric {
+	const char *path; /* in JSON: "proc_events.received_total"; for a class or thread without
+			     its prefix */
+	const char *prometheus; /* without prefix "scx_gamerd_": "proc_events_received_total"; NULL:
+				   not exported */
+	enum metric_scope scope;
+	enum metric_type type;
+	enum metric_unit unit;
+	size_t offset; /* of a uint64_t (or as `size` says) in metrics, class_counters, thread_usage
+			*/
+	uint8_t size;  /* 4 or 8 */
+	const char *help; /* one sentence */
+};
+
+extern const struct metric metrics_table[];
+extern const unsigned int metrics_table_count;
+
+/* The value of a metric; `index` is the class or thread, ignored for SCOPE_GLOBAL. */
+uint64_t metrics_value(const struct metrics *m, const struct metric *metric, unsigned int index);
+
+const char *metrics_class_name(unsigned int class);
+const char *metrics_role_name(unsigned int role);
+const char *metrics_source_name(unsigned int source);
+
+/* docs/metrics.md, from the table; --help-stats. */
+void metrics_write_markdown(FILE *out);
+void metrics_write_help(FILE *out);
+
+#endif
