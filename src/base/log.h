@@ -28,8 +28,8 @@ struct log_limit {
 	_Atomic uint64_t swallowed;
 };
 
-/* Lines above `level` are dropped. Under systemd (JOURNAL_STREAM set) lines carry the <N> prefix
- * instead of a time stamp. */
+/* Lines above `level` are dropped. Under systemd (JOURNAL_STREAM names stderr) lines carry <N>
+ * instead of a time stamp. Control characters are masked. */
 void log_init(enum log_level level);
 int log_enabled(enum log_level level);
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *fmt, ...);

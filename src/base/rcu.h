@@ -5,23 +5,21 @@
  * Owner:    the process. rcu_start() before the first thread, rcu_stop() after the last.
  * Threads:  any thread may read; it is registered on its first rcu_reader_enter() and unregistered
  *           by a pthread-key destructor when it ends, because civetweb's threads give no reliable
- * hook. Blocking: enter/exit never block. rcu_stop() waits for all pending callbacks.
+ *           hook.
+ * Blocking: enter/exit never block. rcu_stop() waits for all pending callbacks.
  *
  * Never hold a read section while writing to a socket: take a reference inside it, then leave.
  *
- * For thread sanitizer builds, RCU_RELEASE and RCU_ACQUIRE carry the happens-before edges that
- * liburcu makes with barriers the sanitizer can't see; elsewhere they are nothing.
+ * Include this header, never <urcu/...> before it: it decides whether liburcu's fast paths are
+ * inlined. They are, except for the thread sanitizer, which must not see their plain accesses; in
+ * its builds RCU_RELEASE and RCU_ACQUIRE carry the happens-before edges that liburcu makes with
+ * barriers the sanitizer can't see; elsewhere they are nothing. tests/data/tsan.supp has the one
+ * suppression that goes with it.
  */
 #ifndef BASE_RCU_H
 #define BASE_RCU_H
 
-#include <urcu/urcu-memb.h>
-
-int rcu_start(void); /* creates the call_rcu helper; call with all signals blocked */
-void rcu_stop(void); /* barrier for all callbacks */
-
-void rcu_reader_enter(void);
-void rcu_reader_exit(void);
+#include <stdbool.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define RCU_TSAN 1
@@ -37,8 +35,34 @@ void __tsan_release(void *addr);
 #define RCU_ACQUIRE(addr) __tsan_acquire((void *)(addr))
 #define RCU_RELEASE(addr) __tsan_release((void *)(addr))
 #else
+#ifndef _LGPL_SOURCE
+#define _LGPL_SOURCE /* this program is under the GPL: liburcu's inline functions may be used */
+#endif
 #define RCU_ACQUIRE(addr) ((void)(addr))
 #define RCU_RELEASE(addr) ((void)(addr))
 #endif
+
+#define URCU_API_MAP /* keep the short names: call_rcu, rcu_barrier, ... */
+#include <urcu/urcu-memb.h>
+
+int rcu_start(void); /* creates the call_rcu helper, which runs with all signals blocked */
+void rcu_stop(void); /* barrier for all callbacks; unregisters the calling thread */
+
+/* The slow path of rcu_reader_enter(). */
+extern _Thread_local bool rcu_reader_is_registered;
+void rcu_reader_register(void);
+
+/* Read sections nest. */
+static inline void rcu_reader_enter(void)
+{
+	if (caa_unlikely(!rcu_reader_is_registered))
+		rcu_reader_register();
+	rcu_read_lock();
+}
+
+static inline void rcu_reader_exit(void)
+{
+	rcu_read_unlock();
+}
 
 #endif

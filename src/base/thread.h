@@ -6,7 +6,7 @@
  * Threads:  start and stop from one controlling thread; the readers below from any.
  * Blocking: thread_start() returns once the body has called thread_ready() or failed;
  *           thread_stop() signals the stop eventfd and joins.
- * Limits:   THREAD_MAX threads are listed at a time.
+ * Limits:   THREAD_MAX threads at a time, main included; one more is refused with -EAGAIN.
  *
  * A body waits only in thread_poll(), which counts wake-ups and beats and marks the thread as
  * sleeping: a thread that neither beats nor sleeps hangs, and /health says so. Bodies run with all
@@ -30,6 +30,7 @@ struct thread {
 	int tid;
 	int stop_fd; /* eventfd, readable once thread_stop() was called */
 	bool is_started;
+	bool is_ready; /* the body's own: thread_ready() was called */
 	int (*body)(struct thread *self, void *arg);
 	void *arg;
 	int ready_fd; /* handshake; -1 after it */
@@ -56,7 +57,7 @@ int thread_start(struct thread *t, const char *name, int (*body)(struct thread *
 		 void *arg);
 
 /* To be called once by the body: 0 releases thread_start() with success; a negative errno with that
- * error, and the body must return. */
+ * error, and the body must return. A body that returns without it fails the start. */
 void thread_ready(struct thread *self, int result);
 
 /* poll(2) on fds, plus the stop fd as a silent extra; retries EINTR. timeout_ms < 0 waits for ever.
@@ -67,10 +68,12 @@ int thread_poll(struct thread *self, struct pollfd *fds, nfds_t count, int timeo
 /* To be called at least once a second in a long piece of work between two polls. */
 void thread_beat(struct thread *self);
 
-/* Signals and joins; a thread that was never started is a no-op. */
+/* Signals and joins, and takes the thread off the list; a zeroed or never started one is a no-op.
+ */
 void thread_stop(struct thread *t);
 
-/* The main thread takes part in the list (name "main") without being started. */
+/* The main thread takes part in the list (name "main") without being started; thread_stop() takes
+ * it off again. */
 void thread_adopt_main(struct thread *t);
 
 /* All live threads, main first; returns how many were written (at most max). Any thread. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "base/rcu.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+_Thread_local bool rcu_reader_is_registered;
+
+/* Made once and kept: the last readers may end after rcu_stop(). */
+static pthread_key_t reader_key;
+static bool has_reader_key;
+
+/* Runs when a registered thread ends. Should another key's destructor read afterwards, that
+ * registers the thread again, and this runs again. */
+static void reader_ended(void *unused)
+{
+	rcu_unregister_thread();
+	rcu_reader_is_registered = false;
+}
+
+void rcu_reader_register(void)
+{
+	/* A reader that ends while registered would leave liburcu a pointer into its dead stack. Of
+	 * all errors only a call before rcu_start() can cause it, or no memory for the key. */
+	if (!has_reader_key || pthread_setspecific(reader_key, &reader_key) != 0) {
+		log_error("cannot register an RCU reader: aborting");
+		abort();
+	}
+	rcu_register_thread();
+	rcu_reader_is_registered = true;
+}
+
+int rcu_start(void)
+{
+	struct call_rcu_data *helper;
+	sigset_t all, before;
+	int ret;
+
+	if (!has_reader_key) {
+		ret = pthread_key_create(&reader_key, reader_ended);
+		if (ret)
+			return -ret;
+		has_reader_key = true;
+	}
+
+	/* liburcu 0.13 gives the helper the signal mask of the thread that creates it. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	helper = get_default_call_rcu_data();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!helper)
+		return -ENOMEM;
+	pthread_setname_np(get_call_rcu_thread(helper), "rcu");
+	return 0;
+}
+
+void rcu_stop(void)
+{
+	rcu_barrier();
+	if (rcu_reader_is_registered) {
+		reader_ended(NULL);
+		pthread_setspecific(reader_key, NULL);
+	}
+}
