@@ -1,1 +1,182 @@
-int main(void) { return 0; }
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * scx_gamerd: command line in, daemon up, signals awaited, daemon down. Exit status 0 after SIGINT
+ * or SIGTERM, 1 with one sentence when a start is refused.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "ctl/client.h"
+#include "ctl/report.h"
+#include "daemon.h"
+#include "metrics/snapshot.h"
+#include "notify.h"
+#include "options.h"
+
+#define DEFAULT_CONFIG "/etc/scx_gamerd.json"
+#define STATS_WAIT_MS 100
+
+static struct thread main_thread;
+
+static int load_config(const struct options *options, struct config *config, struct error *err)
+{
+	config_init(config);
+	if (options->config_path)
+		return config_load(config, options->config_path, err);
+	if (access(DEFAULT_CONFIG, F_OK) && errno == ENOENT)
+		return 0;
+	return config_load(config, DEFAULT_CONFIG, err);
+}
+
+/* The signals that end the daemon, blocked in every thread; -errno or the fd that tells of them. */
+static int block_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static void print_stats(struct snapshot_store *store, const struct snapshot **base,
+			uint64_t interval_ns)
+{
+	const struct snapshot *now;
+	json_t *stats;
+
+	now = snapshot_get_fresh(store, interval_ns / 4, STATS_WAIT_MS);
+	if (*base) {
+		stats = report_stats(snapshot_metrics(*base), snapshot_metrics(now));
+		if (stats) {
+			report_print(stdout, stats);
+			fflush(stdout);
+		}
+		json_decref(stats);
+		snapshot_put(*base);
+	}
+	*base = now;
+}
+
+/* Until a signal; prints every interval if there is one. */
+static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
+{
+	struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
+	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
+	uint64_t next_ns = clock_now_ns() + interval_ns;
+	const struct snapshot *base = NULL;
+	int r;
+
+	if (interval_ns)
+		print_stats(daemon_store(d), &base, interval_ns);
+	for (;;) {
+		int timeout_ms = -1;
+
+		if (interval_ns) {
+			uint64_t now_ns = clock_now_ns();
+
+			timeout_ms = now_ns >= next_ns
+					     ? 0
+					     : (int)((next_ns - now_ns) / NSEC_PER_MSEC) + 1;
+		}
+		r = thread_poll(&main_thread, &fd, 1, timeout_ms);
+		if (r != 0)
+			break;
+		print_stats(daemon_store(d), &base, interval_ns);
+		next_ns += interval_ns;
+		if (next_ns < clock_now_ns()) /* suspended, or stdout was stuck */
+			next_ns = clock_now_ns() + interval_ns;
+	}
+	snapshot_put(base);
+	return r < 0 ? r : 0;
+}
+
+static int run(const struct config *config, const struct options *options)
+{
+	struct daemon *d;
+	struct error err;
+	char text[256];
+	int signal_fd, r;
+
+	signal_fd = block_signals();
+	if (signal_fd < 0) {
+		log_error("cannot wait for signals: %s", error_name(signal_fd));
+		return 1;
+	}
+	thread_adopt_main(&main_thread);
+	r = daemon_start(config, options, &d, &err);
+	if (r) {
+		log_error("%s", err.text);
+		close(signal_fd);
+		return 1;
+	}
+	daemon_describe(d, text, sizeof(text));
+	log_info("ready: %s", text);
+	notify_send("READY=1\nSTATUS=Observing");
+	r = run_until_signal(signal_fd, d, options->interval_s);
+	if (r)
+		log_error("the main loop failed: %s", error_name(r));
+	notify_send("STOPPING=1");
+	daemon_stop(d);
+	close(signal_fd);
+	log_info("stopped");
+	return r ? 1 : 0;
+}
+
+static int dispatch(const struct options *options, const struct config *config)
+{
+	switch (options->command) {
+	case COMMAND_HELP:
+		options_usage(stdout);
+		return 0;
+	case COMMAND_HELP_STATS:
+		metrics_write_help(stdout);
+		return 0;
+	case COMMAND_VERSION:
+		printf("scx_gamerd %s %s\n", GAMERD_VERSION, GAMERD_TRIPLE);
+		return 0;
+	case COMMAND_CHECK:
+		return daemon_check(config, stdout);
+	case COMMAND_MONITOR:
+		return client_monitor(config, options->interval_s);
+	case COMMAND_WATCH_INPUT:
+		return client_watch_input(config, options->interval_s);
+	default:
+		return run(config, options);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct config config;
+	struct error err;
+	int r;
+
+	log_init(LOG_INFO);
+	r = options_parse(argc, argv, &options, &err);
+	if (!r)
+		r = load_config(&options, &config, &err);
+	if (!r && options.is_sched_required)
+		r = error_set(&err, ENOTSUP,
+			      "--require-sched: this version has no scheduler, "
+			      "it only observes");
+	if (r) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	if (options.verbosity)
+		log_init(LOG_DEBUG);
+	return dispatch(&options, &config);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Dist: a distribution of samples, printed the same way by every bench.
+ *
+ * One thread. Capacity is fixed at dist_init(); a sample too many aborts, since a bench that loses
+ * samples lies.
+ */
+#ifndef BENCH_DIST_H
+#define BENCH_DIST_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct dist {
+	uint64_t *samples_ns;
+	size_t count, capacity;
+	int is_sorted;
+};
+
+static inline void dist_init(struct dist *d, size_t capacity)
+{
+	*d = (struct dist){.samples_ns = calloc(capacity, sizeof(uint64_t)), .capacity = capacity};
+	if (!d->samples_ns)
+		abort();
+}
+
+static inline void dist_fini(struct dist *d)
+{
+	free(d->samples_ns);
+}
+
+static inline void dist_add(struct dist *d, uint64_t sample_ns)
+{
+	if (d->count == d->capacity)
+		abort();
+	d->samples_ns[d->count++] = sample_ns;
+	d->is_sorted = 0;
+}
+
+static inline int dist_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The sample of rank ceil(q * count); 0 without samples. */
+static inline uint64_t dist_quantile(struct dist *d, double q)
+{
+	size_t rank;
+
+	if (!d->count)
+		return 0;
+	if (!d->is_sorted) {
+		qsort(d->samples_ns, d->count, sizeof(uint64_t), dist_compare);
+		d->is_sorted = 1;
+	}
+	rank = (size_t)(q * (double)d->count);
+	if ((double)rank < q * (double)d->count)
+		rank++;
+	return d->samples_ns[rank ? rank - 1 : 0];
+}
+
+static inline void dist_print_header(FILE *out, const char *what)
+{
+	fprintf(out, "%-58s %7s %9s %9s %9s %9s\n", what, "n", "p50 us", "p90 us", "p99 us",
+		"max us");
+}
+
+static inline void dist_print(FILE *out, const char *what, struct dist *d)
+{
+	fprintf(out, "%-58s %7zu %9.1f %9.1f %9.1f %9.1f\n", what, d->count,
+		(double)dist_quantile(d, 0.5) / 1e3, (double)dist_quantile(d, 0.9) / 1e3,
+		(double)dist_quantile(d, 0.99) / 1e3, (double)dist_quantile(d, 1.0) / 1e3);
+}
+
+static inline json_t *dist_json(struct dist *d)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)d->count, "p50_ns",
+			 (json_int_t)dist_quantile(d, 0.5), "p90_ns",
+			 (json_int_t)dist_quantile(d, 0.9), "p99_ns",
+			 (json_int_t)dist_quantile(d, 0.99), "max_ns",
+			 (json_int_t)dist_quantile(d, 1.0));
+}
+
+#endif

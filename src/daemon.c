@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Start: loader (opens, loads), instance lock, rcu, empty snapshot, aggregate, ring, tracing,
+ * detect, ctl, http. Two places matter. The BPF objects are loaded before the lock is taken, so
+ * that a user without rights, or a kernel without BTF, hears the true reason. Tracing is attached
+ * before detect starts: the socket filter of detect passes what the tracepoints have marked, so an
+ * exec between detect's first scan and a later attach would be seen by neither.
+ *
+ * Stop is the reverse: readers first, then the kernel side, then the aggregator; memory is freed
+ * only when no thread is left that could look at it. Every destructor takes a half-built object, so
+ * a failed start and a normal stop are one path.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+
+#include "base/evq.h"
+#include "base/instance.h"
+#include "base/log.h"
+#include "base/rcu.h"
+#include "gather.h"
+
+struct daemon {
+	struct config config;
+	struct instance *instance;
+	struct loader *loader;
+	struct evq *queue;
+	struct snapshot_store *store;
+	struct gather gather;
+	struct aggregator *aggregator;
+	struct detect *detect;
+	struct ctl *ctl;
+	struct http_server *http;
+	struct loader_proc_sink proc_sink;
+	bool has_rcu;
+};
+
+/* detect's view of the loader */
+
+static int roles_apply(void *ctx, const struct role_request *request)
+{
+	return loader_role_apply(((struct daemon *)ctx)->loader, request);
+}
+
+static int roles_get(void *ctx, uint32_t tgid, struct role_entry *out)
+{
+	return loader_role_get(((struct daemon *)ctx)->loader, tgid, out);
+}
+
+static int roles_next(void *ctx, const uint32_t *tgid, uint32_t *next)
+{
+	return loader_role_next(((struct daemon *)ctx)->loader, tgid, next);
+}
+
+static void roles_selftest(void *ctx, uint32_t tgid)
+{
+	loader_filter_selftest(((struct daemon *)ctx)->loader, tgid);
+}
+
+static void offer_event(void *ctx, const struct event *event)
+{
+	detect_offer(ctx, event);
+}
+
+static bool roles_offer_bpf(void *ctx, struct detect *detect)
+{
+	struct daemon *d = ctx;
+
+	d->proc_sink = (struct loader_proc_sink){.ctx = detect, .offer = offer_event};
+	return loader_offer_proc_events(d->loader, &d->proc_sink);
+}
+
+/* References held at a time: one a worker; a client's baseline and its current one; two for
+ * --stats. */
+static unsigned int count_readers(const struct config *config)
+{
+	return config->http_threads + 2 * config->stats_clients + 2;
+}
+
+static int start_pipeline(struct daemon *d, struct error *err)
+{
+	struct aggregator_source source = {.ctx = &d->gather,
+					   .collect = gather_collect,
+					   .readers_until = gather_readers_until};
+	struct evq_producer *ring;
+	int r;
+
+	r = evq_new(&d->queue);
+	if (!r)
+		r = evq_producer_new(d->queue, EVQ_KIND_EVENTS, d->config.queue_batches, &ring);
+	if (!r)
+		r = snapshot_store_new(count_readers(&d->config), &d->store);
+	if (r)
+		return error_set(err, -r, "cannot set up the queue and the snapshots: %s",
+				 error_name(r));
+	gather_init(&d->gather, d->loader, d->store);
+	r = aggregator_new(d->queue, d->store, &source, &d->aggregator);
+	if (r)
+		return error_set(err, -r, "cannot set up the aggregator: %s", error_name(r));
+	r = aggregator_start(d->aggregator, err);
+	if (!r)
+		r = loader_start(d->loader, ring, err);
+	if (!r)
+		r = loader_attach(d->loader, err);
+	return r;
+}
+
+static int new_detect(struct daemon *d, struct error *err)
+{
+	struct detect_roles roles = {.ctx = d,
+				     .apply = roles_apply,
+				     .get = roles_get,
+				     .next = roles_next,
+				     .filter_fd = loader_filter_fd(d->loader),
+				     .selftest = roles_selftest,
+				     .offer_bpf = roles_offer_bpf};
+	struct evq_producer *producer;
+	int r;
+
+	r = evq_producer_new(d->queue, EVQ_KIND_SERVERS, d->config.queue_batches, &producer);
+	if (r)
+		return error_set(err, -r, "cannot set up the queue: %s", error_name(r));
+	return detect_new(&d->config, &roles, producer, &d->detect, err);
+}
+
+static int start_services(struct daemon *d, const struct options *options, struct error *err)
+{
+	int r;
+
+	r = new_detect(d, err);
+	if (r)
+		return r;
+	r = detect_start(d->detect, err);
+	if (r)
+		return r;
+	atomic_store(&d->gather.detect, d->detect);
+
+	r = ctl_new(&d->config, d->store, &d->ctl, err);
+	if (r)
+		return r;
+	r = ctl_start(d->ctl, err);
+	if (r)
+		return r;
+	atomic_store(&d->gather.ctl, d->ctl);
+
+	if (!options->has_debug_api)
+		return 0;
+	r = http_start(&d->config, options->debug_api_port, d->store, &d->http, err);
+	if (r)
+		return r;
+	atomic_store(&d->gather.http, d->http);
+	log_info("debug API on http://127.0.0.1:%u/", http_port(d->http));
+	return 0;
+}
+
+int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
+		 struct error *err)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return error_set(err, ENOMEM, "out of memory");
+	d->config = *config;
+	d->gather.statm_fd = -1;
+	r = loader_new(&d->config, &d->loader, err);
+	if (!r)
+		r = instance_open(d->config.runtime_dir, &d->instance, err);
+	if (!r) {
+		r = rcu_start();
+		if (r)
+			error_set(err, -r, "cannot start the RCU thread: %s", error_name(r));
+		d->has_rcu = !r;
+	}
+	if (!r)
+		r = start_pipeline(d, err);
+	if (!r)
+		r = start_services(d, options, err);
+	if (r) {
+		daemon_stop(d);
+		return r;
+	}
+	*out = d;
+	return 0;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	if (!d)
+		return;
+	http_stop(d->http);
+	if (d->ctl)
+		ctl_stop(d->ctl);
+	if (d->loader)
+		loader_stop(d->loader);
+	if (d->detect)
+		detect_stop(d->detect);
+	if (d->aggregator)
+		aggregator_stop(d->aggregator);
+
+	http_free(d->http);
+	ctl_free(d->ctl);
+	detect_free(d->detect);
+	aggregator_free(d->aggregator);
+	snapshot_store_free(d->store);
+	loader_free(d->loader);
+	evq_free(d->queue);
+	gather_fini(&d->gather);
+	if (d->has_rcu)
+		rcu_stop();
+	instance_close(d->instance);
+	free(d);
+}
+
+struct snapshot_store *daemon_store(struct daemon *d)
+{
+	return d->store;
+}
+
+static const char *const source_words[] = {
+	[CONFIG_SOURCE_NETLINK] = "the proc connector",
+	[CONFIG_SOURCE_BPF] = "BPF records",
+	[CONFIG_SOURCE_SCAN] = "a periodic scan of /proc",
+};
+
+void daemon_describe(const struct daemon *d, char *text, size_t size)
+{
+	snprintf(text, size, "observing, process events from %s, statistics on %s/stats",
+		 source_words[detect_source(d->detect)], d->config.runtime_dir);
+}
+
+static void print_features(FILE *out, const struct feature *features, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		fprintf(out, "  %-3s  %-20s %s\n", features[i].is_available ? "yes" : "no",
+			features[i].name, features[i].detail);
+}
+
+int daemon_check(const struct config *config, FILE *out)
+{
+	struct feature features[FEATURE_MAX];
+	struct daemon d = {.config = *config, .gather.statm_fd = -1};
+	struct error err;
+	int r;
+
+	r = loader_new(&d.config, &d.loader, &err);
+	if (r) {
+		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
+		print_features(out, features, loader_probe(features, FEATURE_MAX));
+		return 1;
+	}
+	fputs("scx_gamerd can observe here.\n", out);
+	print_features(out, features, loader_features(d.loader, features, FEATURE_MAX));
+	r = rcu_start();
+	d.has_rcu = !r;
+	if (!r)
+		r = evq_new(&d.queue);
+	if (!r)
+		r = new_detect(&d, &err);
+	if (!r)
+		r = detect_start(d.detect, &err);
+	if (!r)
+		print_features(out, features, detect_features(d.detect, features, FEATURE_MAX));
+	else
+		fprintf(out, "  no   %-20s %s\n", "process_events", err.text);
+	if (d.detect)
+		detect_stop(d.detect);
+	detect_free(d.detect);
+	loader_free(d.loader);
+	evq_free(d.queue);
+	if (d.has_rcu)
+		rcu_stop();
+	return r ? 1 : 0;
+}

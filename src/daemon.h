@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Daemon: the graph of all objects, started in one order and stopped in the reverse one.
+ *
+ * Owner:    main; one per process.
+ * Threads:  main only.
+ * Blocking: start takes as long as the BPF verifier, the self-test and the first scan (well below a
+ *           second); stop as long as the slowest thread needs to leave its poll.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "base/config.h"
+#include "base/errors.h"
+#include "metrics/snapshot.h"
+#include "options.h"
+
+struct daemon;
+
+/* Everything up and attached, or an error and nothing left behind. All signals must be blocked. */
+int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
+		 struct error *err);
+
+/* Detaches first, then stops every thread and frees everything. NULL is a no-op. */
+void daemon_stop(struct daemon *d);
+
+struct snapshot_store *daemon_store(struct daemon *d);
+
+/* One line for people: mode, source of process events, addresses. */
+void daemon_describe(const struct daemon *d, char *text, size_t size);
+
+/* --check: probes, prints what is supported in words, leaves nothing behind. 0, or 1 when the
+ * daemon could not run here. */
+int daemon_check(const struct config *config, FILE *out);
+
+#endif

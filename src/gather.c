@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "gather.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+void gather_init(struct gather *g, struct loader *loader, struct snapshot_store *store)
+{
+	*g = (struct gather){.started_ns = clock_now_ns(),
+			     .loader = loader,
+			     .store = store,
+			     .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)};
+}
+
+void gather_fini(struct gather *g)
+{
+	if (g->statm_fd >= 0)
+		close(g->statm_fd);
+	g->statm_fd = -1;
+}
+
+static uint64_t read_rss_bytes(int statm_fd)
+{
+	unsigned long long resident;
+	char text[128];
+	ssize_t n = pread(statm_fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %llu", &resident) != 1)
+		return 0;
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static const char *source_name(enum config_source source)
+{
+	switch (source) {
+	case CONFIG_SOURCE_NETLINK:
+		return "netlink";
+	case CONFIG_SOURCE_BPF:
+		return "bpf";
+	default:
+		return "scan";
+	}
+}
+
+static void collect_detect(const struct detect *d, struct metrics *m)
+{
+	struct detect_counters c;
+
+	detect_read(d, &c);
+	m->received_total = c.received_total;
+	m->proc_wakeups_total = c.wakeups_total;
+	m->overruns_total = c.overruns_total;
+	m->lost_total = c.lost_total;
+	m->resyncs_total = c.resyncs_total;
+	m->scans_total = c.scans_total;
+	m->gone_total = c.gone_total;
+	m->registry_generation = c.generation;
+	m->registered_total = c.registered_total;
+	m->unregistered_total = c.unregistered_total;
+	m->rejected_total = c.rejected_total;
+	snprintf(m->source, sizeof(m->source), "%s", source_name(detect_source(d)));
+	m->feature_count += detect_features(d, m->features + m->feature_count,
+					    FEATURE_MAX - m->feature_count);
+}
+
+static void collect_loader(struct loader *loader, struct metrics *m)
+{
+	unsigned int i;
+
+	loader_read_counters(loader, &m->counters);
+	m->consumed_total = loader_consumed_total(loader);
+	m->roles_entries = loader_roles_count(loader);
+	m->roles_generation = loader_roles_generation(loader);
+	m->feature_count = loader_features(loader, m->features, FEATURE_MAX);
+	for (i = 0; i < m->server_count; i++) {
+		struct role_entry entry;
+
+		if (!loader_role_get(loader, (uint32_t)m->servers[i].pid, &entry))
+			m->servers[i].threads = entry.threads;
+	}
+}
+
+static void collect_self(const struct gather *g, struct metrics *m)
+{
+	struct snapshot_counts counts;
+
+	m->started_ns = g->started_ns;
+	m->cpu_ns_total = clock_read(CLOCK_PROCESS_CPUTIME_ID);
+	m->rss_bytes = read_rss_bytes(g->statm_fd);
+	m->thread_count = thread_usage(m->threads, THREAD_MAX + 1);
+	snapshot_counts(g->store, &counts);
+	m->snapshots_live = counts.live;
+	m->snapshots_published_total = counts.published_total;
+	m->snapshots_deferred_total = counts.deferred_total;
+	m->bodies_rendered_total = counts.rendered_total;
+	m->bodies_shared_total = counts.shared_total;
+}
+
+void gather_collect(void *ctx, struct metrics *m)
+{
+	struct gather *g = ctx;
+	struct detect *d = atomic_load(&g->detect);
+	struct ctl *c = atomic_load(&g->ctl);
+	struct http_counters http;
+
+	collect_loader(g->loader, m);
+	if (d)
+		collect_detect(d, m);
+	if (c) {
+		struct ctl_counters counters;
+
+		ctl_counters(c, &counters);
+		m->ctl_requests_total = counters.requests_total;
+		m->ctl_clients = counters.clients;
+	}
+	http_counters(atomic_load(&g->http), &http);
+	m->http_requests_total = http.requests_total;
+	m->http_rejected_total = http.rejected_total;
+	collect_self(g, m);
+}
+
+void gather_readers_until(void *ctx, uint64_t until_ns)
+{
+	struct gather *g = ctx;
+
+	loader_set_readers_until(g->loader, until_ns);
+}

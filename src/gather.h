@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Gather: brings the counters of all rooms into one struct metrics, for the aggregator.
+ *
+ * Threads:  gather_collect() on the aggregator's thread only; the objects must outlive it, but for
+ *           http, which comes and goes atomically.
+ * Blocking: one system call per server and a few for the process itself.
+ */
+#ifndef GATHER_H
+#define GATHER_H
+
+#include <stdatomic.h>
+
+#include "ctl/ctl.h"
+#include "detect/detect.h"
+#include "http/http.h"
+#include "loader/loader.h"
+#include "metrics/aggregator.h"
+
+struct gather {
+	uint64_t started_ns;
+	struct loader *loader;
+	struct snapshot_store *store;
+	_Atomic(struct detect *) detect;    /* NULL until started, and again before it is freed */
+	_Atomic(struct ctl *) ctl;	    /* likewise */
+	_Atomic(struct http_server *) http; /* likewise */
+	int statm_fd;			    /* /proc/self/statm */
+};
+
+void gather_init(struct gather *g, struct loader *loader, struct snapshot_store *store);
+void gather_fini(struct gather *g);
+
+/* aggregator_source.collect and .readers_until; ctx is the struct gather. */
+void gather_collect(void *ctx, struct metrics *m);
+void gather_readers_until(void *ctx, uint64_t until_ns);
+
+#endif
