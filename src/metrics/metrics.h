@@ -81,17 +81,19 @@ enum metric_unit { UNIT_NONE, UNIT_NS, UNIT_BYTES };
 enum metric_scope { SCOPE_GLOBAL, SCOPE_CLASS, SCOPE_THREAD };
 
 struct metric {
-	const char *path; /* in JSON: "proc_events.received_total"; for a class or thread without
-			     its prefix */
-	const char *prometheus; /* without prefix "scx_gamerd_": "proc_events_received_total"; NULL:
-				   not exported */
+	/* In JSON, '.' between levels: "proc_events.received_total"; for a class or thread what
+	 * follows "classes.<class>." or "self.threads.<thread>." */
+	const char *path;
+	/* Without the prefix "scx_gamerd_": "proc_events_received_total"; NULL: not exported */
+	const char *prometheus;
 	enum metric_scope scope;
 	enum metric_type type;
 	enum metric_unit unit;
-	size_t offset; /* of a uint64_t (or as `size` says) in metrics, class_counters, thread_usage
-			*/
-	uint8_t size;  /* 4 or 8 */
-	const char *help; /* one sentence */
+	size_t offset;	/* of the word in metrics, class_counters or thread_usage */
+	uint8_t size;	/* of that word: 8, 4, or 1 for a bool; 0 if derived */
+	bool is_signed; /* a gauge that may pass below zero for a moment: read as 0 then */
+	uint64_t (*derive)(const struct metrics *m, unsigned int index); /* instead of a word */
+	const char *help;						 /* one sentence */
 };
 
 extern const struct metric metrics_table[];
@@ -100,9 +102,13 @@ extern const unsigned int metrics_table_count;
 /* The value of a metric; `index` is the class or thread, ignored for SCOPE_GLOBAL. */
 uint64_t metrics_value(const struct metrics *m, const struct metric *metric, unsigned int index);
 
+/* "classes.<class>." and the like, for people; "" for SCOPE_GLOBAL. */
+const char *metrics_scope_prefix(enum metric_scope scope);
+
 const char *metrics_class_name(unsigned int class);
 const char *metrics_role_name(unsigned int role);
 const char *metrics_source_name(unsigned int source);
+bool metrics_is_audio_role(unsigned int role); /* listed in audio.servers */
 
 /* docs/metrics.md, from the table; --help-stats. */
 void metrics_write_markdown(FILE *out);

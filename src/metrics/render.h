@@ -11,12 +11,18 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "metrics/metrics.h"
 
 /* A new reference, NULL when memory is short. `now_ns` gives age and uptime. */
 json_t *render_json(const struct metrics *m, uint64_t now_ns);
 
-/* /health: status "ok" or the reason why not; is_healthy says which (for 200 or 503). */
+/* A snapshot older than this is stale; a thread that neither slept nor beat so long hangs. */
+#define RENDER_STALE_NS (3 * NSEC_PER_SEC)
+#define RENDER_HUNG_NS (5 * NSEC_PER_SEC)
+
+/* /health: status "ok", "stale" or "hung", and one sentence in reason (null if ok); is_healthy is
+ * whether it is ok (200 or 503). NULL when memory is short; *is_healthy is false then. */
 json_t *render_health(const struct metrics *m, uint64_t now_ns, bool *is_healthy);
 
 /* Text to be freed with free(); 0 or -ENOMEM. */

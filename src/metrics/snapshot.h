@@ -5,11 +5,10 @@
  * Owner:    the aggregator creates and publishes; readers hold references.
  * Threads:  draft/publish from the aggregator only; everything else from any thread.
  * Blocking: get and put never block. get_fresh waits for the aggregator, bounded. The first reader
- * of a body renders it, those who come meanwhile wait for that. Limits:   at most `readers` + 3
- * snapshots exist: one published, one being built, one retired.
+ *           of a body renders it, those who come meanwhile wait for that.
+ * Limits:   at most `readers` + 3 snapshots exist: one published, one being built, one retired.
  *
- *   draft --fill--> publish --rcu_xchg--> current --next publish--> call_rcu --> last put --> free
- * list
+ *   draft -fill-> publish -rcu_xchg-> current -next publish-> call_rcu -> last put -> free list
  */
 #ifndef METRICS_SNAPSHOT_H
 #define METRICS_SNAPSHOT_H
@@ -49,12 +48,14 @@ const struct metrics *snapshot_metrics(const struct snapshot *snap);
 int snapshot_body(const struct snapshot *snap, enum snapshot_format format, const char **body,
 		  size_t *length);
 
-/* For the aggregator: an eventfd that is readable when a reader wants a fresh snapshot; when anyone
- * last asked (CLOCK_MONOTONIC, 0: never). */
+/* For the aggregator: an eventfd that is readable when a reader wants a fresh snapshot, or when one
+ * came back after a draft got -EAGAIN: clear, then publish. When anyone last called
+ * snapshot_get_fresh() (CLOCK_MONOTONIC, 0: never). */
 int snapshot_want_fd(const struct snapshot_store *store);
 void snapshot_want_clear(struct snapshot_store *store);
 uint64_t snapshot_last_read_ns(const struct snapshot_store *store);
 
+/* live: not on the free list. rendered and shared: bodies, by whoever asked first and later. */
 struct snapshot_counts {
 	uint64_t live, published_total, deferred_total, rendered_total, shared_total;
 };
