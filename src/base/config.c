@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config_servers.h"
+#include "base/server.h"
+
+#define FILE_MAX_BYTES (64 * 1024)
+#define MIB (1024u * 1024u)
+
+enum setting_type {
+	SETTING_PATH,	 /* absolute; "" where that means "none" */
+	SETTING_SOURCE,	 /* enum config_source by its name */
+	SETTING_BOOL,	 /* true or false */
+	SETTING_NUMBER,	 /* uint32_t in a range */
+	SETTING_SIZE,	 /* the same, a power of two and at least a page */
+	SETTING_SERVERS, /* a list in place of the built-in one */
+	SETTING_EXTRA,	 /* entries added to the list */
+};
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;	   /* of the field in struct config */
+	size_t size;	   /* of a path's field */
+	uint32_t min, max; /* of a number */
+	uint32_t value;	   /* default of a number, bool or source */
+	const char *text;  /* default of a path */
+	bool is_optional;  /* the path may be "" */
+	const char *help;
+};
+
+#define NAMED(field) .key = #field, .offset = offsetof(struct config, field)
+#define PATH(field, text_, is_optional_, help_)                                                  \
+	{                                                                                        \
+		NAMED(field), .type = SETTING_PATH, .size = sizeof(((struct config *)0)->field), \
+			      .text = text_, .is_optional = is_optional_, .help = help_          \
+	}
+#define CHOICE(field, type_, value_, help_)                                 \
+	{                                                                   \
+		NAMED(field), .type = type_, .value = value_, .help = help_ \
+	}
+#define NUMBER(field, type_, min_, max_, value_, help_)                                 \
+	{                                                                               \
+		NAMED(field), .type = type_, .min = min_, .max = max_, .value = value_, \
+			      .help = help_                                             \
+	}
+#define LIST(key_, type_, help_)                          \
+	{                                                 \
+		.key = key_, .type = type_, .help = help_ \
+	}
+
+/* In the order in which they are applied: the list of servers before what is added to it. */
+static const struct setting settings[] = {
+	PATH(runtime_dir, "/run/scx_gamerd", false,
+	     "directory of the pid file and the stats socket"),
+	PATH(scx_stats_path, "/var/run/scx/root/stats", true,
+	     "second stats socket, where the tools of sched_ext look; \"\" for none"),
+	CHOICE(source, SETTING_SOURCE, CONFIG_SOURCE_AUTO,
+	       "where events of processes come from; auto takes the first that works"),
+	LIST("servers", SETTING_SERVERS, "names that may get a role, instead of the built-in ones"),
+	LIST("servers_extra", SETTING_EXTRA, "more of them; one with the same name is replaced"),
+	CHOICE(grant_at_exec, SETTING_BOOL, true,
+	       "the kernel side grants a role at exec, before user space has looked"),
+	NUMBER(scan_interval_ms, SETTING_NUMBER, 100, 3600000, 5000,
+	       "period of the /proc scan, used only where there are no events"),
+	NUMBER(roles_max, SETTING_NUMBER, 1, SERVERS_MAX, 64, "processes with a role, in all"),
+	NUMBER(roles_per_uid_max, SETTING_NUMBER, 1, SERVERS_MAX, 8,
+	       "processes with a role, of one user"),
+	NUMBER(receive_buffer_bytes, SETTING_NUMBER, 65536, 256 * MIB, 8 * MIB,
+	       "buffer of the proc connector's socket"),
+	NUMBER(ring_bytes, SETTING_SIZE, 4096, 64 * MIB, MIB / 4, "BPF ring buffer"),
+	NUMBER(queue_batches, SETTING_NUMBER, 2, 1024, 16,
+	       "batches of 8 KiB in the pool of each producer"),
+	NUMBER(long_wait_us, SETTING_NUMBER, 100, 10000000, 5000,
+	       "a latency-critical thread's wait that is recorded by itself"),
+	CHOICE(measure_normal, SETTING_BOOL, true,
+	       "measure the waits of normal and background threads, too"),
+	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 4, "workers of the debug API"),
+	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
+	       "how long the debug API waits for a slow client"),
+	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static const char *const source_names[] = {
+	[CONFIG_SOURCE_AUTO] = "auto",
+	[CONFIG_SOURCE_NETLINK] = "netlink",
+	[CONFIG_SOURCE_BPF] = "bpf",
+	[CONFIG_SOURCE_SCAN] = "scan",
+};
+#define SOURCES (sizeof(source_names) / sizeof(source_names[0]))
+
+static void *field_of(struct config *config, const struct setting *s)
+{
+	return (char *)config + s->offset;
+}
+
+static uint32_t min_of(const struct setting *s)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	return s->type == SETTING_SIZE && s->min < page ? page : s->min;
+}
+
+void config_init(struct config *config)
+{
+	memset(config, 0, sizeof(*config));
+	config_servers_init(config);
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+
+		switch (s->type) {
+		case SETTING_PATH:
+			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
+			break;
+		case SETTING_SOURCE:
+			*(enum config_source *)field_of(config, s) = s->value;
+			break;
+		case SETTING_BOOL:
+			*(bool *)field_of(config, s) = s->value;
+			break;
+		case SETTING_NUMBER:
+		case SETTING_SIZE:
+			*(uint32_t *)field_of(config, s) = s->value;
+			break;
+		case SETTING_SERVERS:
+		case SETTING_EXTRA:
+			break;
+		}
+	}
+}
+
+static int apply_path(struct config *config, const struct setting *s, const json_t *value,
+		      const char *source, struct error *err)
+{
+	const char *text = json_string_value(value);
+	bool is_none;
+
+	if (!text)
+		return error_set(err, EINVAL, "%s: %s must be a string", source, s->key);
+	is_none = s->is_optional && text[0] == '\0';
+	if (text[0] != '/' && !is_none)
+		return error_set(err, EINVAL, "%s: %s must be an absolute path%s", source, s->key,
+				 s->is_optional ? " or \"\"" : "");
+	if (json_string_length(value) >= s->size)
+		return error_set(err, EINVAL, "%s: %s is longer than %zu bytes", source, s->key,
+				 s->size - 1);
+	memset(field_of(config, s), 0, s->size);
+	memcpy(field_of(config, s), text, json_string_length(value));
+	return 0;
+}
+
+static int apply_source(struct config *config, const struct setting *s, const json_t *value,
+			const char *source, struct error *err)
+{
+	const char *text = json_string_value(value);
+
+	for (unsigned int i = 0; text && i < SOURCES; i++) {
+		if (strcmp(text, source_names[i]) == 0) {
+			*(enum config_source *)field_of(config, s) = i;
+			return 0;
+		}
+	}
+	return error_set(err, EINVAL, "%s: %s must be \"auto\", \"netlink\", \"bpf\" or \"scan\"",
+			 source, s->key);
+}
+
+static int apply_bool(struct config *config, const struct setting *s, const json_t *value,
+		      const char *source, struct error *err)
+{
+	if (!json_is_boolean(value))
+		return error_set(err, EINVAL, "%s: %s must be true or false", source, s->key);
+	*(bool *)field_of(config, s) = json_is_true(value);
+	return 0;
+}
+
+static int apply_number(struct config *config, const struct setting *s, const json_t *value,
+			const char *source, struct error *err)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		return error_set(err, EINVAL, "%s: %s must be an integer", source, s->key);
+	if (number < min_of(s) || number > s->max)
+		return error_set(err, EINVAL,
+				 "%s: %s must be from %" PRIu32 " to %" PRIu32
+				 ", not %" JSON_INTEGER_FORMAT,
+				 source, s->key, min_of(s), s->max, number);
+	if (s->type == SETTING_SIZE && (number & (number - 1)) != 0)
+		return error_set(err, EINVAL,
+				 "%s: %s must be a power of two, not %" JSON_INTEGER_FORMAT, source,
+				 s->key, number);
+	*(uint32_t *)field_of(config, s) = (uint32_t)number;
+	return 0;
+}
+
+static int apply(struct config *config, const struct setting *s, const json_t *value,
+		 const char *source, struct error *err)
+{
+	switch (s->type) {
+	case SETTING_PATH:
+		return apply_path(config, s, value, source, err);
+	case SETTING_SOURCE:
+		return apply_source(config, s, value, source, err);
+	case SETTING_BOOL:
+		return apply_bool(config, s, value, source, err);
+	case SETTING_NUMBER:
+	case SETTING_SIZE:
+		return apply_number(config, s, value, source, err);
+	case SETTING_SERVERS:
+		config->server_count = 0;
+		memset(config->servers, 0, sizeof(config->servers));
+		return config_servers_add(config, value, s->key, source, err);
+	case SETTING_EXTRA:
+		return config_servers_add(config, value, s->key, source, err);
+	}
+	return -EINVAL;
+}
+
+static bool is_known(const char *key)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (strcmp(settings[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Fills *config, which is the caller's copy, from the file's one object. */
+static int apply_object(struct config *config, json_t *root, const char *source, struct error *err)
+{
+	const char *key;
+	json_t *value;
+	int ret;
+
+	if (!json_is_object(root))
+		return error_set(err, EINVAL, "%s: the file must hold one object, { ... }", source);
+	json_object_foreach(root, key, value)
+	{
+		if (!is_known(key))
+			return error_set(err, EINVAL, "%s: unknown key \"%.64s\"", source, key);
+	}
+	for (size_t i = 0; i < SETTINGS; i++) {
+		value = json_object_get(root, settings[i].key);
+		if (!value)
+			continue;
+		ret = apply(config, &settings[i], value, source, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int config_parse(struct config *config, const char *text, size_t length, const char *source,
+		 struct error *err)
+{
+	struct config copy = *config;
+	json_error_t error;
+	json_t *root;
+	int ret;
+
+	if (length > FILE_MAX_BYTES)
+		return error_set(err, EINVAL, "%s: longer than %d KiB", source,
+				 FILE_MAX_BYTES / 1024);
+	root = json_loadb(length ? text : "", length, JSON_REJECT_DUPLICATES, &error);
+	if (!root)
+		return error_set(err, EINVAL, "%s: line %d, column %d: %s", source, error.line,
+				 error.column, error.text);
+	ret = apply_object(&copy, root, source, err);
+	json_decref(root);
+	if (ret == 0)
+		*config = copy;
+	return ret;
+}
+
+/* Reads up to `size` bytes: their number, or a negative errno. */
+static ssize_t read_file(const char *path, char *buffer, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return -errno;
+	while (length < size && n > 0) {
+		n = read(fd, buffer + length, size - length);
+		if (n > 0)
+			length += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	n = n < 0 ? -errno : (ssize_t)length;
+	close(fd);
+	return n;
+}
+
+int config_load(struct config *config, const char *path, struct error *err)
+{
+	size_t size = FILE_MAX_BYTES + 1; /* one more shows that the file is too long */
+	char *buffer = malloc(size);
+	ssize_t length;
+	int ret;
+
+	if (!buffer)
+		return error_set(err, ENOMEM, "%s: out of memory", path);
+	length = read_file(path, buffer, size);
+	if (length < 0)
+		ret = error_set(err, (int)-length, "cannot read %s: %s", path,
+				error_name((int)length));
+	else
+		ret = config_parse(config, buffer, (size_t)length, path, err);
+	free(buffer);
+	return ret;
+}
+
+static void describe(FILE *out, const struct setting *s)
+{
+	char range[48] = "", value[48] = "";
+	const char *type = "string";
+
+	switch (s->type) {
+	case SETTING_PATH:
+		snprintf(range, sizeof(range), "absolute path%s", s->is_optional ? " or \"\"" : "");
+		snprintf(value, sizeof(value), "%s", s->text);
+		break;
+	case SETTING_SOURCE:
+		snprintf(range, sizeof(range), "auto, netlink, bpf, scan");
+		snprintf(value, sizeof(value), "%s", source_names[s->value]);
+		break;
+	case SETTING_BOOL:
+		type = "boolean";
+		snprintf(range, sizeof(range), "true, false");
+		snprintf(value, sizeof(value), "%s", s->value ? "true" : "false");
+		break;
+	case SETTING_NUMBER:
+	case SETTING_SIZE:
+		type = "integer";
+		snprintf(range, sizeof(range), "%" PRIu32 " to %" PRIu32 "%s", min_of(s), s->max,
+			 s->type == SETTING_SIZE ? ", 2^n" : "");
+		snprintf(value, sizeof(value), "%" PRIu32, s->value);
+		break;
+	case SETTING_SERVERS:
+	case SETTING_EXTRA:
+		type = "array";
+		snprintf(range, sizeof(range), "of {name, exe, role}");
+		snprintf(value, sizeof(value), s->type == SETTING_SERVERS ? "built-in" : "none");
+		break;
+	}
+	fprintf(out, "%-20s  %-7s  %-26s  %-23s  %s\n", s->key, type, range, value, s->help);
+}
+
+void config_describe(FILE *out)
+{
+	fprintf(out, "%-20s  %-7s  %-26s  %-23s  %s\n", "KEY", "TYPE", "RANGE", "DEFAULT",
+		"MEANING");
+	for (size_t i = 0; i < SETTINGS; i++)
+		describe(out, &settings[i]);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "base/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often the file may vanish between open and lock before that is no coincidence. */
+#define LOCK_ATTEMPTS 16
+
+struct instance {
+	int fd;
+	bool has_made_dir;
+	char *dir;
+	char *path;
+};
+
+static int make_dir(struct instance *i, struct error *err)
+{
+	if (mkdir(i->dir, 0755) == 0) {
+		i->has_made_dir = true;
+		chmod(i->dir, 0755); /* whatever the umask took away */
+		return 0;
+	}
+	if (errno == EEXIST)
+		return 0;
+	return error_set(err, errno, "cannot create %s: %s", i->dir, error_name(-errno));
+}
+
+/* The sentence for a lock that somebody holds. */
+static int refuse(const struct instance *i, int fd, struct error *err)
+{
+	char text[16];
+	ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+	long pid;
+
+	text[length > 0 ? length : 0] = '\0';
+	pid = strtol(text, NULL, 10);
+	if (pid > 0)
+		return error_set(err, EEXIST, "another instance is running with pid %ld (%s)", pid,
+				 i->path);
+	return error_set(err, EEXIST, "another instance is just starting or ending (%s)", i->path);
+}
+
+/* Opens and locks what is the file at that moment: 1, or 0 if it was removed before it was locked
+ * (its owner was ending), or a negative errno with the sentence. */
+static int try_lock(struct instance *i, struct error *err)
+{
+	struct stat by_fd, by_path;
+	int fd, ret;
+
+	fd = open(i->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return error_set(err, errno, "cannot open %s: %s", i->path, error_name(-errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		ret = errno == EWOULDBLOCK ? refuse(i, fd, err)
+					   : error_set(err, errno, "cannot lock %s: %s", i->path,
+						       error_name(-errno));
+		goto close_fd;
+	}
+	ret = 0;
+	if (fstat(fd, &by_fd) < 0 || stat(i->path, &by_path) < 0)
+		goto close_fd;
+	if (by_fd.st_dev != by_path.st_dev || by_fd.st_ino != by_path.st_ino)
+		goto close_fd;
+	i->fd = fd;
+	return 1;
+
+close_fd:
+	close(fd);
+	return ret;
+}
+
+static int lock(struct instance *i, struct error *err)
+{
+	for (int n = 0; n < LOCK_ATTEMPTS; n++) {
+		int ret = try_lock(i, err);
+
+		if (ret != 0)
+			return ret < 0 ? ret : 0;
+	}
+	return error_set(err, EBUSY, "cannot lock %s: somebody keeps removing it", i->path);
+}
+
+static int write_pid(struct instance *i, struct error *err)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	fchmod(i->fd, 0644);
+	if (ftruncate(i->fd, 0) == 0 && pwrite(i->fd, text, (size_t)length, 0) == length)
+		return 0;
+	return error_set(err, EIO, "cannot write %s", i->path);
+}
+
+int instance_open(const char *runtime_dir, struct instance **out, struct error *err)
+{
+	struct instance *i = calloc(1, sizeof(*i));
+	int ret;
+
+	if (!i)
+		return error_set(err, ENOMEM, "out of memory");
+	i->fd = -1;
+	i->dir = strdup(runtime_dir);
+	if (!i->dir || asprintf(&i->path, "%s/pid", runtime_dir) < 0) {
+		i->path = NULL;
+		ret = error_set(err, ENOMEM, "out of memory");
+		goto undo;
+	}
+	ret = make_dir(i, err);
+	if (ret < 0)
+		goto undo;
+	ret = lock(i, err);
+	if (ret < 0)
+		goto undo;
+	ret = write_pid(i, err);
+	if (ret < 0)
+		goto undo;
+	*out = i;
+	return 0;
+
+undo:
+	instance_close(i);
+	return ret;
+}
+
+void instance_close(struct instance *instance)
+{
+	if (!instance)
+		return;
+	if (instance->fd >= 0) {
+		/* Removed while it is locked: no one else can have taken it over. */
+		unlink(instance->path);
+		close(instance->fd);
+	}
+	if (instance->has_made_dir)
+		rmdir(instance->dir); /* fails if somebody put something into it: as it should */
+	free(instance->path);
+	free(instance->dir);
+	free(instance);
+}

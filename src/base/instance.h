@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Instance: one daemon at a time, by a lock on <runtime_dir>/pid.
+ *
+ * Owner:    main; opened before anything visible is made, closed last.
+ * Threads:  main only.
+ * Blocking: never; a lock that is held is refused at once.
+ *
+ * The lock, not the file, says that a daemon lives: the kernel drops it with the process, and a
+ * file left by a dead one is locked and written anew. A child that outlives the daemon without exec
+ * would keep it, so children exec or exit.
+ */
+#ifndef BASE_INSTANCE_H
+#define BASE_INSTANCE_H
+
+#include "base/errors.h"
+
+struct instance;
+
+/* Makes runtime_dir (0755) if it is missing, locks its file `pid` (0644) and writes our pid.
+ * -EEXIST with the pid of the one that runs, or why it can't be done; then nothing is left behind.
+ */
+int instance_open(const char *runtime_dir, struct instance **out, struct error *err);
+
+/* Removes the file, and the directory if instance_open() made it and it is empty. NULL is a no-op.
+ */
+void instance_close(struct instance *instance);
+
+#endif
