@@ -23,7 +23,7 @@ wait_until() { # SECONDS CMD...
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/./} < deadline)) || return 1
-		read -rt 0.02 <> <(:) || true
+		sleep 0.02
 	done
 }
 
