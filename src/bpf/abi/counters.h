@@ -57,8 +57,9 @@ struct cpu_slot {
 	__u64 input_keyboard; /* the kind of an input event is counted, never its code */
 	__u64 input_pointer;
 	__u64 input_other;
-	__u64 input_readers; /* threads that became class input */
-	__u64 pad[8];
+	__u64 input_readers;  /* threads that became class input */
+	__u64 input_since_ns; /* no counter: this CPU is in the input event path since; 0: is not */
+	__u64 pad[7];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
 

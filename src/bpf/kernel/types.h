@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel types: only the structs and members that the programs read.
+ *
+ * preserve_access_index makes every member access a CO-RE relocation: libbpf finds the member by
+ * name in the running kernel's BTF, wherever it lies there. So order, padding and what is left out
+ * do not matter; names and kinds do, and tests/bpf checks them against the kernel's BTF.
+ */
+#ifndef BPF_KERNEL_TYPES_H
+#define BPF_KERNEL_TYPES_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define NULL ((void *)0)
+
+/* Of errno.h, which a BPF object can't include; these values are ABI. */
+#define ESRCH 3
+#define EAGAIN 11
+#define EEXIST 17
+#define EINVAL 22
+
+#define S_IFMT 00170000
+#define S_IFREG 0100000
+#define S_IWOTH_IWGRP 00022
+#define FUSE_SUPER_MAGIC 0x65735546
+
+/* task_struct.__state of a thread that has run for the last time. */
+#define TASK_DEAD 0x80
+
+/* preempt_count: in an NMI, a hard interrupt, or serving a soft one (not: merely with soft
+ * interrupts disabled). The layout has been the same since 5.1. */
+#define PREEMPT_IN_INTERRUPT 0x00ff0100
+#define PREEMPT_NEED_RESCHED 0x80000000u
+#define PREEMPT_NESTING_MAX 0x100u
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct signal_struct {
+	atomic_t live; /* threads of the process that have not begun to exit */
+};
+
+struct rq {
+	int cpu;
+};
+
+struct cfs_rq {
+	struct rq *rq; /* only with CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct sched_entity {
+	unsigned char sched_delayed; /* 6.12: asleep, yet still on the queue */
+	struct cfs_rq *cfs_rq;
+};
+
+struct task_struct {
+	unsigned int __state;
+	int on_rq;
+	int static_prio;
+	unsigned int policy;
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	char comm[16];
+	struct sched_entity se;
+	struct task_struct *group_leader;
+	const struct cred *real_cred;
+	struct signal_struct *signal;
+};
+
+/* arm64 keeps the preempt count in thread_info: in its low half, "need resched" in the high one. */
+struct thread_info___arm64 {
+	__u64 preempt_count;
+};
+
+struct task_struct___arm64 {
+	struct thread_info___arm64 thread_info;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	kuid_t i_uid;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+	const char *interp;
+};
+
+struct input_dev {
+	unsigned long keybit[12];
+};
+
+#pragma clang attribute pop
+
+#endif

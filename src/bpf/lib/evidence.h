@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Evidence: is the program that a process now runs the server its name says?
+ *
+ * Anyone can name a file `pipewire`. What counts is the file that is executed, seen race-free in
+ * the kernel: a regular one that root owns and others can't write, called like the server (a
+ * symlink's name shows in comm only), run directly (a script's file is its interpreter) and from a
+ * file system whose owners are the kernel's word (a FUSE server may claim any).
+ */
+#ifndef BPF_LIB_EVIDENCE_H
+#define BPF_LIB_EVIDENCE_H
+
+#include "bpf/lib/maps.h"
+
+#include <bpf/bpf_core_read.h>
+
+/* Both are padded with zeros. */
+static __always_inline bool name_equals(const char *a, const char *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	__u64 diff = 0;
+
+#pragma unroll
+	for (int i = 0; i < EXE_LEN / 8; i++)
+		diff |= x[i] ^ y[i];
+	return diff == 0;
+}
+
+/* REJECT_NONE if the executable of bprm may be the server of the rule. */
+static __always_inline __u8 evidence_reject(struct linux_binprm *bprm,
+					    const struct server_rule *rule)
+{
+	char name[EXE_LEN] __attribute__((aligned(8))) = {};
+	struct file *file = BPF_CORE_READ(bprm, file);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	unsigned short mode = BPF_CORE_READ(inode, i_mode);
+
+	if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename))
+		return REJECT_SCRIPT;
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	if (!name_equals(name, rule->name) && !(rule->exe[0] && name_equals(name, rule->exe)))
+		return REJECT_EXE;
+	if ((mode & S_IFMT) != S_IFREG || BPF_CORE_READ(inode, i_uid.val) != 0)
+		return REJECT_OWNER;
+	if (mode & S_IWOTH_IWGRP)
+		return REJECT_WRITABLE;
+	if (BPF_CORE_READ(inode, i_sb, s_magic) == FUSE_SUPER_MAGIC)
+		return REJECT_FILESYSTEM;
+	return REJECT_NONE;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Maps: everything the programs of trace.bpf.c share with each other and with user space.
+ *
+ * Locks: none. Who may write what, and why that is enough:
+ *  - `slots`: each CPU its own. The scheduler's tracepoints run with interrupts off, so what only
+ *    they write takes plain adds; words that other programs write too take atomic ones.
+ *  - `tgid_roles`, `role_uids`: role_grant() and role_drop() only (lib/roles.h).
+ *  - a thread's state: waking (while the thread is off its queue) and the switch on its CPU; the
+ *    kernel orders these.
+ */
+#ifndef BPF_LIB_MAPS_H
+#define BPF_LIB_MAPS_H
+
+#include "bpf/kernel/types.h"
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi/counters.h"
+#include "bpf/abi/events.h"
+#include "bpf/abi/roles.h"
+#include "bpf/lib/classify.h"
+
+#define ROLES_CAPACITY 1024
+
+/* A thread's verdict and what it rests on. Zero is a valid start: nothing known. */
+struct task_state {
+	__u64 runnable_ns; /* runnable since, 0: asleep, running, or not known */
+	__u64 running_ns;  /* on a CPU since, 0: off CPU */
+	__u64 run_ns;	   /* ran since an audio server last woke it */
+	__u64 input_ns;	   /* last wake from the input event path */
+	__u64 expires_ns;  /* of the verdict; 0: never */
+	struct client_evidence client;
+	__u32 generation; /* of the roles when the verdict was made; 0: must be made */
+	__u32 policy;	  /* cached: a change asks for a new verdict */
+	__s32 static_prio;
+	__u8 role; /* of the process, as of `generation` */
+	__u8 class;
+	__u8 reason;
+	__u8 is_counted; /* in the gauge of its class */
+	__u8 is_dead;
+	__u8 pad[7];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} task_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROLES_CAPACITY);
+	__type(key, __u32);
+	__type(value, struct role_entry);
+} tgid_roles SEC(".maps");
+
+/* Processes with a role, per uid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ROLES_CAPACITY);
+	__type(key, __u32);
+	__type(value, __u32);
+} role_uids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct server_key);
+	__type(value, struct server_rule);
+} server_names SEC(".maps");
+
+/* One for each possible CPU; the loader sets max_entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cpu_slot);
+} slots SEC(".maps");
+
+/* The loader sets max_entries (bytes). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+/* What a tracepoint tells the socket filter about a process; see lib/marks.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} exec_marks SEC(".maps");
+
+/* Settings, fixed at load. */
+const volatile __u32 cfg_roles_max = 64;
+const volatile __u32 cfg_roles_per_uid_max = 8;
+const volatile __u64 cfg_long_wait_ns = 5000000;
+const volatile __u32 cfg_ring_bytes = 256 * 1024;
+const volatile bool cfg_grant_at_exec = true;
+const volatile bool cfg_measure_normal = true;
+const volatile bool cfg_has_exec_hook = true; /* on_sched_process_exec is loaded */
+const volatile bool cfg_has_exit_hook = true;
+
+/* Shared with user space by mmap. */
+__u32 roles_generation;	 /* one more after each change of tgid_roles; starts at 1 */
+__u32 roles_total;	 /* entries in tgid_roles */
+__u32 selftest_tgid;	 /* the filter passes this process's forks; 0: none */
+__u64 readers_until_ns;	 /* somebody reads long waits until then */
+__u64 long_wait_wake_ns; /* last wake-up for long waits */
+
+/* NULL can't happen (there is a slot for each possible CPU), but the verifier wants to see it
+ * handled. */
+static __always_inline struct cpu_slot *slot_this_cpu(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&slots, &cpu);
+}
+
+#define slot_add_atomic(word, n) ((void)__sync_fetch_and_add(&(word), (n)))
+
+#endif

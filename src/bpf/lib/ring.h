@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ring: records for user space, and the ledger attempted = submitted + dropped.
+ *
+ * The counters are atomic: a record may be made in process context and, in an interrupt above it
+ * on the same CPU, another.
+ *
+ * A wake-up costs a thousand times a record, so only role events (rare, and somebody acts on them)
+ * always wake. Long waits wake while somebody reads, ten times a second at most; without a reader
+ * only a ring that is a quarter full does, so that role events keep room.
+ */
+#ifndef BPF_LIB_RING_H
+#define BPF_LIB_RING_H
+
+#include "bpf/lib/maps.h"
+
+#define LONG_WAIT_WAKE_NS 100000000ull
+#define FULL_WAKE_NS 1000000ull
+
+/* A record with its head filled in and the rest zero, or NULL (counted). */
+static __always_inline struct event *event_new(struct cpu_slot *slot, __u32 type, __u64 now,
+					       struct task_struct *p)
+{
+	struct event *e;
+
+	slot_add_atomic(slot->ring_attempted, 1);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		slot_add_atomic(slot->ring_dropped, 1);
+		return NULL;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = now;
+	e->type = type;
+	e->cpu = bpf_get_smp_processor_id();
+	e->pid = p->pid;
+	e->tgid = p->tgid;
+	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), p->comm);
+	return e;
+}
+
+static __always_inline void event_submit(struct cpu_slot *slot, struct event *e, __u64 flags)
+{
+	bpf_ringbuf_submit(e, flags);
+	slot_add_atomic(slot->ring_submitted, 1);
+}
+
+/* Two CPUs may both find it time and both wake: harmless. */
+static __always_inline __u64 long_wait_wake_flag(__u64 now)
+{
+	__u64 pause = now - long_wait_wake_ns;
+
+	if ((now < readers_until_ns && pause >= LONG_WAIT_WAKE_NS) ||
+	    (pause >= FULL_WAKE_NS &&
+	     bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > cfg_ring_bytes / 4)) {
+		long_wait_wake_ns = now;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	return BPF_RB_NO_WAKEUP;
+}
+
+#endif

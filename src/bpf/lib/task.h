@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Task: a thread's class, set and cleared in one place, and what is counted by class.
+ *
+ * Everything here runs in the scheduler's tracepoints, with interrupts off, and counts with plain
+ * adds; see lib/maps.h. A verdict that has run out is replaced when the thread next wakes or gets a
+ * CPU, not before: a thread that sleeps costs nothing.
+ */
+#ifndef BPF_LIB_TASK_H
+#define BPF_LIB_TASK_H
+
+#include "bpf/lib/maps.h"
+
+/* Keeps the compiler from proving an index in bounds and dropping the check the verifier needs. */
+#define opaque(var) asm volatile("" : "+r"(var))
+
+static __always_inline struct class_counters *slot_class(struct cpu_slot *slot, __u32 class)
+{
+	opaque(class);
+	return class < CLASS_COUNT ? &slot->classes[class] : NULL;
+}
+
+static __always_inline void hist_add(struct wait_hist *hist, __u64 value)
+{
+	__u32 bucket = hist_bucket(value);
+
+	opaque(bucket);
+	if (bucket >= HIST_BUCKETS)
+		return;
+	hist->buckets[bucket]++;
+	hist->sum_ns += value;
+	if (value > hist->max_ns)
+		hist->max_ns = value;
+}
+
+static __always_inline void task_gauge_add(struct cpu_slot *slot, __u32 class, __s64 n)
+{
+	struct class_counters *counters = slot_class(slot, class);
+
+	if (counters)
+		counters->threads += n;
+}
+
+/* The only place that changes a thread's class. */
+static __always_inline void task_class_set(struct task_state *st, struct cpu_slot *slot,
+					   const struct verdict *verdict)
+{
+	st->reason = verdict->reason;
+	st->expires_ns = verdict->expires_ns;
+	if (st->is_counted && st->class == verdict->class)
+		return;
+	if (st->is_counted)
+		task_gauge_add(slot, st->class, -1);
+	if (verdict->class == CLASS_INPUT)
+		slot->input_readers++;
+	st->class = verdict->class;
+	st->is_counted = 1;
+	task_gauge_add(slot, st->class, 1);
+}
+
+/* The thread has run for the last time. */
+static __always_inline void task_class_clear(struct task_state *st, struct cpu_slot *slot)
+{
+	if (st->is_counted)
+		task_gauge_add(slot, st->class, -1);
+	st->is_counted = 0;
+	st->is_dead = 1;
+}
+
+/* Looks the role up if the table has changed since the verdict, and makes a new verdict if
+ * anything has that it rests on. `has_evidence`: something new since the last call. */
+static __always_inline void task_class_review(struct task_struct *p, struct task_state *st,
+					      struct cpu_slot *slot, __u64 now, bool has_evidence)
+{
+	/* Read before the lookup: a change in between leaves the verdict old, never too new. */
+	__u32 generation = *(volatile __u32 *)&roles_generation;
+	__u32 policy = p->policy, tgid = p->tgid;
+	__s32 static_prio = p->static_prio;
+	bool is_stale = st->generation != generation;
+	struct classify_input in = {};
+	struct role_entry *entry;
+	struct verdict verdict;
+
+	if (st->is_dead)
+		return;
+	if (is_stale) {
+		slot->roles_lookups++;
+		entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
+		st->role = entry ? entry->role : ROLE_NONE;
+		st->generation = generation;
+	} else {
+		slot->roles_cached++;
+		if (!has_evidence && st->policy == policy && st->static_prio == static_prio &&
+		    (!st->expires_ns || now < st->expires_ns))
+			return;
+	}
+	st->policy = policy;
+	st->static_prio = static_prio;
+	in.role = st->role;
+	in.policy = policy;
+	in.static_prio = static_prio;
+	in.now_ns = now;
+	in.input_ns = st->input_ns;
+	classify(&in, &st->client, &verdict);
+	task_class_set(st, slot, &verdict);
+}
+
+/* The process runs another program: nothing that was learnt about the thread holds. */
+static __always_inline void task_forget(struct task_state *st)
+{
+	__builtin_memset(&st->client, 0, sizeof(st->client));
+	st->input_ns = 0;
+	st->run_ns = 0;
+	st->generation = 0;
+}
+
+#endif

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Trace: how long threads wait for a CPU, and which processes have a role.
+ *
+ * The time of a thread, and what is taken from it:
+ *
+ *      waking          switched in           switched out
+ *        |---- wait ------->|------ runtime ------->|   asleep (nothing), or
+ *     runnable_ns       running_ns                  |---- wait ----> preempted
+ *
+ * A wait goes into the histogram of the thread's class, in the slot of the CPU it got. Real-time
+ * threads are measured like all others. Each program reads the clock once.
+ *
+ * The life of a process: exec drops whatever role it had and, if the name is listed and the
+ * executable is what it should be, grants one on the spot; fork of a new process hands it on; the
+ * end of the last thread drops it. The proc connector tells user space about the same events, and
+ * the socket filter lets through only those that concern a role.
+ *
+ * Needs 5.15. Only on_sched_waking and on_sched_switch are indispensable.
+ */
+#include "bpf/kernel/types.h"
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/kernel/compat.h"
+#include "bpf/lib/maps.h"
+#include "bpf/lib/classify.h"
+#include "bpf/lib/evidence.h"
+#include "bpf/lib/marks.h"
+#include "bpf/lib/ring.h"
+#include "bpf/lib/roles.h"
+#include "bpf/lib/task.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* A visit to the input event path takes microseconds. What claims to take longer is left over from
+ * a thread that was moved to another CPU in the middle. */
+#define INPUT_PATH_MAX_NS 1000000ull
+
+/* The waker's side of the evidence. True if it adds something. */
+static __always_inline bool waker_evidence(struct task_state *st, struct cpu_slot *slot, __u64 now)
+{
+	__u64 input_since = slot->input_since_ns;
+	struct task_state *waker;
+	bool has_evidence = false;
+
+	if (input_since && now - input_since < INPUT_PATH_MAX_NS) {
+		st->input_ns = now;
+		has_evidence = true;
+	}
+	if (!roles_total || class_of_role(st->role) == CLASS_AUDIO_SERVER || !current_is_author())
+		return has_evidence;
+	waker = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), NULL, 0);
+	if (!waker || !waker->is_counted || waker->class != CLASS_AUDIO_SERVER)
+		return has_evidence;
+	client_wake(&st->client, now, st->run_ns);
+	st->run_ns = 0;
+	return true;
+}
+
+/*
+ * Fires before the wake-up, under the thread's own lock and not under a queue's: the one place
+ * where making the thread's state is safe. A thread that has only announced that it would sleep,
+ * and is still on its queue, was never off it: there is nothing to measure.
+ */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_sched_waking, struct task_struct *p)
+{
+	struct class_counters *counters;
+	struct cpu_slot *slot;
+	struct task_state *st;
+	bool has_evidence;
+	__u64 now;
+
+	if (task_is_queued(p))
+		return 0;
+	slot = slot_this_cpu();
+	st = bpf_task_storage_get(&task_states, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!slot || !st)
+		return 0;
+	now = bpf_ktime_get_ns();
+	st->runnable_ns = now;
+	has_evidence = waker_evidence(st, slot, now);
+	task_class_review(p, st, slot, now, has_evidence);
+	counters = slot_class(slot, st->class);
+	if (counters)
+		counters->wakeups++;
+	return 0;
+}
+
+/* Its state was made at fork: here the queue's lock is held. */
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(on_sched_wakeup_new, struct task_struct *p)
+{
+	struct task_state *st = bpf_task_storage_get(&task_states, p, NULL, 0);
+	struct cpu_slot *slot = slot_this_cpu();
+
+	if (!st || !slot)
+		return 0;
+	st->runnable_ns = bpf_ktime_get_ns();
+	task_class_review(p, st, slot, st->runnable_ns, false);
+	return 0;
+}
+
+static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 now)
+{
+	struct task_state *st = bpf_task_storage_get(&task_states, prev, NULL, 0);
+	struct class_counters *counters;
+	__u64 run;
+
+	if (!st)
+		return;
+	if (st->running_ns) {
+		run = now - st->running_ns;
+		st->running_ns = 0;
+		st->run_ns += run;
+		counters = slot_class(slot, st->class);
+		if (counters && st->is_counted)
+			counters->runtime_ns += run;
+	}
+	if (task_is_queued(prev))
+		st->runnable_ns = now; /* preempted, or gave way */
+	else if (prev->__state == TASK_DEAD)
+		task_class_clear(st, slot);
+	/* Else it sleeps; a stamp that is there is of a wake-up that has already begun. */
+}
+
+static __always_inline void long_wait(struct task_struct *prev, struct task_struct *next,
+				      struct task_state *st, struct cpu_slot *slot, __u64 wait,
+				      __u64 now)
+{
+	struct event *e = event_new(slot, EVENT_LONG_WAIT, now, next);
+
+	if (!e)
+		return;
+	e->long_wait.wait_ns = wait;
+	e->long_wait.class = st->class;
+	e->long_wait.holder_pid = prev->pid;
+	bpf_probe_read_kernel_str(e->long_wait.holder_comm, sizeof(e->long_wait.holder_comm),
+				  prev->comm);
+	e->long_wait.is_rt = policy_is_rt(next->policy);
+	e->long_wait.holder_is_rt = policy_is_rt(prev->policy);
+	event_submit(slot, e, long_wait_wake_flag(now));
+}
+
+static __always_inline void switch_in(struct task_struct *prev, struct task_struct *next,
+				      struct cpu_slot *slot, __u64 now)
+{
+	struct task_state *st = bpf_task_storage_get(&task_states, next, NULL, 0);
+	struct class_counters *counters;
+	__u64 wait;
+
+	if (!st) {
+		slot->waits_unmeasured++;
+		return;
+	}
+	wait = now - st->runnable_ns;
+	st->running_ns = now;
+	task_class_review(next, st, slot, now, false);
+	if (!st->runnable_ns) {
+		slot->waits_unmeasured++;
+		return;
+	}
+	st->runnable_ns = 0;
+	if (st->class >= CLASS_NORMAL && !cfg_measure_normal)
+		return;
+	/* The wake-up was stamped on another CPU, whose clock may be a few ns ahead. */
+	if ((__s64)wait < 0)
+		wait = 0;
+	counters = slot_class(slot, st->class);
+	if (!counters)
+		return;
+	hist_add(&counters->wait, wait);
+	if (policy_is_rt(next->policy))
+		counters->rt_waits++;
+	if (st->class < CLASS_NORMAL && wait >= cfg_long_wait_ns)
+		long_wait(prev, next, st, slot, wait, now);
+}
+
+/* 5.18 added an argument at the end; the first three are the same everywhere. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!slot)
+		return 0;
+	if (prev->pid)
+		switch_out(prev, slot, now);
+	if (next->pid)
+		switch_in(prev, next, slot, now);
+	return 0;
+}
+
+/* The entry of a role that BPF grants by itself. */
+static __always_inline void entry_fill(struct role_entry *entry, struct task_struct *p, __u64 now,
+				       __u8 role, __u8 source)
+{
+	entry->start_ns = task_start_ns(p);
+	entry->exec_ns = now;
+	entry->granted_ns = now;
+	entry->uid = task_uid(p);
+	entry->threads = task_live_threads(p);
+	entry->role = role;
+	entry->source = source;
+}
+
+/* Grants what the rule and the executable allow. Returns why not. */
+static __always_inline __u8 exec_grant(struct task_struct *p, struct linux_binprm *bprm,
+				       const struct server_rule *rule, struct cpu_slot *slot,
+				       __u64 now)
+{
+	__u8 reject = evidence_reject(bprm, rule);
+	struct role_entry entry = {};
+
+	if (reject == REJECT_NONE && cfg_grant_at_exec) {
+		entry_fill(&entry, p, now, rule->role, SOURCE_BPF);
+		if (role_grant(p->tgid, &entry))
+			reject = REJECT_LIMIT;
+		else
+			slot_add_atomic(slot->roles_granted, 1);
+	}
+	if (reject != REJECT_NONE)
+		slot_add_atomic(slot->roles_rejected, 1);
+	return reject;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	struct server_key key = {};
+	struct role_entry old = {};
+	struct server_rule *rule;
+	struct task_state *st;
+	struct event *e;
+	__u8 reject = REJECT_NONE;
+	bool had_role;
+	__u64 now;
+
+	if (!slot)
+		return 0;
+	st = bpf_task_storage_get(&task_states, p, NULL, 0);
+	if (st)
+		task_forget(st);
+	had_role = role_drop(p->tgid, &old) == 0;
+	bpf_probe_read_kernel_str(key.comm, sizeof(key.comm), p->comm);
+	rule = bpf_map_lookup_elem(&server_names, &key);
+	if (!rule && !had_role)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (had_role)
+		slot_add_atomic(slot->roles_ended, 1);
+	if (rule)
+		reject = exec_grant(p, bprm, rule, slot, now);
+	mark_set(p->tgid, MARK_EXEC);
+	e = event_new(slot, EVENT_EXEC, now, p);
+	if (!e)
+		return 0;
+	e->exec.start_ns = task_start_ns(p);
+	e->exec.uid = task_uid(p);
+	if (rule && reject == REJECT_NONE && cfg_grant_at_exec)
+		e->exec.role = rule->role;
+	e->exec.old_role = old.role;
+	e->exec.reject = reject;
+	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/* Keeps the number of live threads of a process with a role. */
+static __always_inline struct role_entry *threads_refresh(struct task_struct *p)
+{
+	__u32 tgid = p->tgid;
+	struct role_entry *entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
+
+	if (entry)
+		entry->threads = task_live_threads(p);
+	return entry;
+}
+
+static __always_inline void fork_inherit(struct task_struct *child, __u32 parent_tgid, __u8 role)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	struct role_entry entry = {};
+	__u64 now = bpf_ktime_get_ns();
+	struct event *e;
+
+	if (!slot)
+		return;
+	entry_fill(&entry, child, now, role, SOURCE_FORK);
+	if (role_grant(child->tgid, &entry)) {
+		slot_add_atomic(slot->roles_rejected, 1);
+		return;
+	}
+	slot_add_atomic(slot->roles_inherited, 1);
+	e = event_new(slot, EVENT_FORK, now, child);
+	if (!e)
+		return;
+	e->fork.start_ns = entry.start_ns;
+	e->fork.parent_tgid = parent_tgid;
+	e->fork.role = role;
+	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = parent->tgid;
+	struct role_entry *entry;
+
+	bpf_task_storage_get(&task_states, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!roles_total)
+		return 0;
+	if (child->pid != child->tgid) {
+		threads_refresh(child);
+		return 0;
+	}
+	entry = bpf_map_lookup_elem(&tgid_roles, &parent_tgid);
+	if (entry)
+		fork_inherit(child, parent_tgid, entry->role);
+	return 0;
+}
+
+/* Fires for each thread, after it has left signal->live. The end of the leader is not the end of
+ * the process; the last thread to leave is. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_sched_process_exit, struct task_struct *p)
+{
+	struct role_entry *entry, old;
+	struct cpu_slot *slot;
+	struct event *e;
+
+	if (!roles_total)
+		return 0;
+	entry = threads_refresh(p);
+	if (!entry || task_live_threads(p) > 0)
+		return 0;
+	slot = slot_this_cpu();
+	if (!slot || role_drop(p->tgid, &old))
+		return 0;
+	slot_add_atomic(slot->roles_ended, 1);
+	mark_set(p->tgid, MARK_EXIT);
+	e = event_new(slot, EVENT_EXIT, bpf_ktime_get_ns(), p);
+	if (!e)
+		return 0;
+	e->exit.start_ns = old.start_ns;
+	e->exit.role = old.role;
+	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/* User space's way to write tgid_roles: see struct role_request for the answers. */
+SEC("syscall")
+int roles_apply(struct role_request *req)
+{
+	struct role_request copy = *req;
+
+	switch (copy.op) {
+	case ROLE_OP_CONFIRM:
+		return role_confirm(&copy, bpf_ktime_get_ns());
+	case ROLE_OP_CLEAR:
+		return role_clear(&copy);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Does current_is_author() read what it should? In a system call the answer is known. */
+SEC("syscall")
+int context_check(void *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 count;
+
+	if (!preempt_count_read(&count) || (count & ~PREEMPT_NEED_RESCHED) >= PREEMPT_NESTING_MAX)
+		return -EINVAL;
+	if (!cfg_preempt_count_from_rq)
+		return 0;
+	return task->se.cfs_rq->rq->cpu == (int)bpf_get_smp_processor_id() ? 0 : -EINVAL;
+}
+
+/* Offsets in a proc connector message: nlmsghdr (16), cn_msg (20), proc_event. */
+#define MESSAGE_WHAT 36
+#define MESSAGE_DATA 52
+
+enum { WHAT_ACK = 0, WHAT_FORK = 1, WHAT_EXEC = 2, WHAT_COMM = 0x200 };
+#define WHAT_EXIT 0x80000000u
+
+static __always_inline bool filter_fork(const __u32 *data)
+{
+	__u32 parent_tgid = data[1], child_pid = data[2], child_tgid = data[3];
+
+	if (child_pid != child_tgid)
+		return false;
+	if (selftest_tgid && parent_tgid == selftest_tgid) {
+		mark_set(child_tgid, MARK_SELFTEST);
+		return true;
+	}
+	return bpf_map_lookup_elem(&tgid_roles, &parent_tgid) != NULL;
+}
+
+static __always_inline bool filter_comm(const __u32 *data)
+{
+	__u32 pid = data[0], tgid = data[1];
+
+	if (pid != tgid)
+		return false;
+	/* The comm follows; the kernel pads it with zeros. */
+	if (bpf_map_lookup_elem(&server_names, &data[2]))
+		return true;
+	return bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL || mark_has(tgid, MARK_SELFTEST);
+}
+
+static __always_inline bool filter_exit(const __u32 *data)
+{
+	__u32 tgid = data[1];
+
+	if (mark_take(tgid, MARK_EXIT | MARK_SELFTEST))
+		return true;
+	return !cfg_has_exit_hook && bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL;
+}
+
+static __always_inline bool filter_passes(struct __sk_buff *skb)
+{
+	__u32 what, data[6] = {};
+
+	/* What is too short to be an event is none of ours to judge. */
+	if (bpf_skb_load_bytes(skb, MESSAGE_WHAT, &what, sizeof(what)) ||
+	    bpf_skb_load_bytes(skb, MESSAGE_DATA, data, sizeof(data)))
+		return true;
+	switch (what) {
+	case WHAT_ACK:
+		return true;
+	case WHAT_FORK:
+		return filter_fork(data);
+	case WHAT_EXEC:
+		return !cfg_has_exec_hook || mark_take(data[1], MARK_EXEC);
+	case WHAT_COMM:
+		return filter_comm(data);
+	case WHAT_EXIT:
+		return filter_exit(data);
+	default:
+		return false;
+	}
+}
+
+/* On the daemon's proc connector socket. Runs for each such event of the whole machine. */
+SEC("socket")
+int proc_filter(struct __sk_buff *skb)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	bool passes = filter_passes(skb);
+
+	if (slot) {
+		slot_add_atomic(slot->filter_seen, 1);
+		if (passes)
+			slot_add_atomic(slot->filter_passed, 1);
+	}
+	return passes ? skb->len : 0;
+}
