@@ -5,7 +5,10 @@
  * Owner:    main, and only with --debug-api: without it nothing of this exists.
  * Threads:  civetweb's own (config->http_threads workers); counters from any.
  * Blocking: http_start() until the port is bound; http_stop() until all workers are gone (tens of
- * ms). Limits:   GET and HEAD; requests of at most 8 KiB; config->http_timeout_ms for a slow one.
+ *           ms, whatever the clients do).
+ * Limits:   GET and HEAD; one request a connection, of at most 8 KiB; config->http_timeout_ms for
+ *           a slow one, and no time at all once others wait (slots.h). Each worker holds at most
+ *           one snapshot.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * civetweb reads and parses; everything else is decided in begin_request, which sees each request
+ * before civetweb would answer anything by itself (CORS preflight, files, websockets).
+ *
+ * civetweb's master thread sits in poll() on the listening socket for up to two seconds before it
+ * notices that it is to stop. So http_stop() first shuts that socket and all connections down,
+ * which wakes whoever waits on them, and then calls mg_stop().
+ */
+#include "http/http.h"
+
+#include <civetweb.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "http/reply.h"
+#include "http/route.h"
+#include "http/slots.h"
+
+struct http_server {
+	struct mg_context *mg;
+	struct snapshot_store *store;
+	struct slots slots;
+	uint16_t port;
+	int bind_errno; /* why the port could not be had; 0: no such complaint */
+	_Atomic uint64_t requests_total;
+	_Atomic uint64_t rejected_total;
+};
+
+static struct http_server *server_of(const struct mg_connection *conn)
+{
+	return mg_get_user_data(mg_get_context(conn));
+}
+
+static void count(struct http_server *server, bool is_rejected)
+{
+	atomic_fetch_add_explicit(&server->requests_total, 1, memory_order_relaxed);
+	if (is_rejected)
+		atomic_fetch_add_explicit(&server->rejected_total, 1, memory_order_relaxed);
+}
+
+static int on_init_connection(const struct mg_connection *conn, void **conn_data)
+{
+	slots_enter(&server_of(conn)->slots, conn);
+	return 0;
+}
+
+static void on_connection_close(const struct mg_connection *conn)
+{
+	slots_leave(&server_of(conn)->slots, conn);
+}
+
+/* Never returns 0: nothing is left to civetweb. */
+static int on_begin_request(struct mg_connection *conn)
+{
+	struct http_server *server = server_of(conn);
+	bool is_rejected;
+	int status;
+
+	slots_served(&server->slots, conn);
+	status = route_request(server->store, conn, &is_rejected);
+	count(server, is_rejected);
+	return status;
+}
+
+/* What civetweb itself refuses: text that is no request, or none in time. */
+static int on_http_error(struct mg_connection *conn, int status, const char *text)
+{
+	struct http_server *server = server_of(conn);
+
+	count(server, true);
+	if (slots_was_cut(&server->slots, conn))
+		reply_error(conn, 408, "the request took too long while others waited");
+	else if (status == 413)
+		reply_error(conn, 431, "the request is longer than 8 KiB");
+	else if (status == 505)
+		reply_error(conn, 505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+	else
+		reply_error(conn, 400, "this is no complete HTTP request");
+	return 0;
+}
+
+/* Connection or not, civetweb hands over something that leads to its context. */
+static int on_log_message(const struct mg_connection *conn, const char *message)
+{
+	const char *bind = strstr(message, "cannot bind to ");
+
+	log_debug("http: civetweb: %s", message);
+	if (bind)
+		sscanf(bind, "cannot bind to %*[^ ] %d", &server_of(conn)->bind_errno);
+	return 1;
+}
+
+static int start_civetweb(struct http_server *server, const struct config *config, uint16_t port)
+{
+	char listening[32], threads[16], timeout[16];
+	/* clang-format off */
+	const char *options[] = {
+		"listening_ports", listening,
+		"num_threads", threads,
+		"request_timeout_ms", timeout,
+		"connection_queue", "16",
+		"listen_backlog", "256",
+		"max_request_size", "8192",
+		"enable_keep_alive", "no",
+		"tcp_nodelay", "1",
+		"decode_url", "no",
+		"decode_query_string", "no",
+		"enable_directory_listing", "no",
+		"cgi_pattern", "",
+		"ssi_pattern", "",
+		"access_control_allow_origin", "",
+		"access_control_allow_methods", "",
+		"access_control_allow_headers", "",
+		"access_control_list", "-0.0.0.0/0,+127.0.0.0/8",
+		NULL,
+	};
+	/* clang-format on */
+	const struct mg_callbacks callbacks = {
+		.begin_request = on_begin_request,
+		.http_error = on_http_error,
+		.log_message = on_log_message,
+		.init_connection = on_init_connection,
+		.connection_close = on_connection_close,
+	};
+
+	snprintf(listening, sizeof(listening), "127.0.0.1:%u", port);
+	snprintf(threads, sizeof(threads), "%u", server->slots.count);
+	snprintf(timeout, sizeof(timeout), "%u", config->http_timeout_ms);
+	server->mg = mg_start(&callbacks, server, options);
+	if (server->mg)
+		return 0;
+	return server->bind_errno > 0 ? -server->bind_errno : -EIO;
+}
+
+int http_start(const struct config *config, uint16_t port, struct snapshot_store *store,
+	       struct http_server **out, struct error *err)
+{
+	struct mg_server_port bound = {0};
+	struct http_server *server;
+	unsigned int workers = config->http_threads;
+	int ret;
+
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return error_set(err, ENOMEM, "debug API: out of memory");
+	server->store = store;
+	slots_init(&server->slots, workers < SLOTS_MAX ? workers : SLOTS_MAX);
+
+	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */
+	ret = start_civetweb(server, config, port);
+	if (ret)
+		goto fini;
+	mg_get_server_ports(server->mg, 1, &bound);
+	server->port = (uint16_t)bound.port;
+	slots_listen(&server->slots, server->port);
+	*out = server;
+	return 0;
+
+fini:
+	mg_exit_library();
+	slots_fini(&server->slots);
+	free(server);
+	return error_set(err, -ret, "debug API: can't listen on 127.0.0.1:%u: %s", port,
+			 error_name(ret));
+}
+
+uint16_t http_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+void http_stop(struct http_server *server)
+{
+	if (!server)
+		return;
+	slots_stop(&server->slots);
+	mg_stop(server->mg);
+	mg_exit_library();
+	slots_fini(&server->slots);
+	free(server);
+}
+
+void http_counters(const struct http_server *server, struct http_counters *out)
+{
+	*out = (struct http_counters){0};
+	if (!server)
+		return;
+	out->requests_total = atomic_load_explicit(&server->requests_total, memory_order_relaxed);
+	out->rejected_total = atomic_load_explicit(&server->rejected_total, memory_order_relaxed);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/errors.h"
+
+#define HEAD_MAX 640
+
+/* civetweb 1.15 has the reason phrases, but none for 431. */
+static const char *reason(struct mg_connection *conn, int status)
+{
+	return status == 431 ? "Request Header Fields Too Large"
+			     : mg_get_response_code_text(conn, status);
+}
+
+__attribute__((format(printf, 4, 5))) static void add(char *head, size_t size, size_t *used,
+						      const char *fmt, ...)
+{
+	va_list args;
+	int length;
+
+	va_start(args, fmt);
+	length = vsnprintf(head + *used, size - *used, fmt, args);
+	va_end(args);
+	if (length > 0 && (size_t)length < size - *used)
+		*used += (size_t)length;
+}
+
+int reply_send(struct mg_connection *conn, const struct reply *reply)
+{
+	const struct mg_request_info *ri = mg_get_request_info(conn);
+	char head[HEAD_MAX];
+	size_t used = 0;
+
+	add(head, sizeof(head), &used, "HTTP/1.1 %d %s\r\n", reply->status,
+	    reason(conn, reply->status));
+	if (reply->media_type)
+		add(head, sizeof(head), &used, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+		    reply->media_type, reply->length);
+	if (reply->status == 405)
+		add(head, sizeof(head), &used, "Allow: " REPLY_ALLOW "\r\n");
+	if (reply->etag)
+		add(head, sizeof(head), &used, "ETag: %s\r\nVary: Accept\r\n", reply->etag);
+	add(head, sizeof(head), &used,
+	    "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
+	    "Connection: close\r\n\r\n");
+	mg_write(conn, head, used);
+	if (reply->media_type && !(ri && ri->request_method && !strcmp(ri->request_method, "HEAD")))
+		mg_write(conn, reply->body, reply->length);
+	return reply->status;
+}
+
+int reply_error(struct mg_connection *conn, int status, const char *text)
+{
+	char body[ERROR_MAX * 2 + 32];
+	size_t used = 0;
+
+	add(body, sizeof(body), &used, "{\"error\": \"");
+	for (; *text && used < sizeof(body) - 8; text++) {
+		if (*text == '"' || *text == '\\')
+			body[used++] = '\\';
+		body[used++] = (unsigned char)*text < ' ' ? ' ' : *text;
+	}
+	add(body, sizeof(body), &used, "\"}\n");
+	return reply_send(conn, &(struct reply){
+					.status = status,
+					.media_type = "application/json",
+					.body = body,
+					.length = used,
+				});
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Slots: why a slow client can't take the API away from the others.
+ *
+ * civetweb gives a worker to a connection before it has seen one byte of a request, and the worker
+ * waits there for request_timeout_ms. As many clients that connect and say nothing as there are
+ * workers would stop the service for that long. Three measures, none of which needs a timer:
+ *
+ *  - the listening socket defers accepting until data has come (TCP_DEFER_ACCEPT), so a client
+ *    that says nothing has no worker for its first second at least, and an honest one, whose
+ *    request comes with one segment, never makes a worker wait;
+ *  - whoever takes the last free worker ends the connection that has been waiting for the rest of
+ *    its request longest. So one worker at least always comes free at once, whatever the number of
+ *    clients that drip bytes; those get 408;
+ *  - the send buffer takes the greatest answer as a whole, so a client that does not read holds
+ *    nobody up.
+ *
+ * civetweb does not tell which file descriptor a connection has. The one that is bound to the
+ * server's port and connected to the client's is found among the open ones, duplicated, looked at
+ * again, and shut down for reading: the duplicate keeps it from being another by then.
+ *
+ * Owner:    the HTTP server. Threads: any worker.
+ * Blocking: a mutex held for microseconds, once at begin and end of a connection.
+ * Limits:   SLOTS_MAX workers.
+ */
+#ifndef HTTP_SLOTS_H
+#define HTTP_SLOTS_H
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SLOTS_MAX 64
+
+struct slots {
+	pthread_mutex_t lock;
+	uint16_t port;
+	unsigned int count; /* workers */
+	unsigned int used;
+	uint64_t next_order;
+	struct slot {
+		const struct mg_connection *conn; /* NULL: free */
+		uint64_t order;			  /* of arrival */
+		bool is_waiting;		  /* for the rest of its request */
+		bool is_cut;
+	} slots[SLOTS_MAX];
+};
+
+void slots_init(struct slots *s, unsigned int workers);
+void slots_fini(struct slots *s);
+
+/* Prepares the socket that listens on `port`; without it the rest works all the same. */
+void slots_listen(struct slots *s, uint16_t port);
+
+/* The life of a connection: taken by a worker, request complete, about to be closed. */
+void slots_enter(struct slots *s, const struct mg_connection *conn);
+void slots_served(struct slots *s, const struct mg_connection *conn);
+void slots_leave(struct slots *s, const struct mg_connection *conn);
+
+/* Whether it was ended for a newer one. */
+bool slots_was_cut(struct slots *s, const struct mg_connection *conn);
+
+/* Stops listening and ends every wait of a worker, also of those connections that are queued: the
+ * server's threads then have nothing left to wait for when it is told to stop. */
+void slots_stop(struct slots *s);
+
+#endif
