@@ -25,7 +25,8 @@
 
 struct detect;
 
-/* The table of roles and the kernel-side filter, as main hands them over from the loader. */
+/* The table of roles and the kernel-side filter, as main hands them over from the loader. No
+ * function is NULL. */
 struct detect_roles {
 	void *ctx;
 	int (*apply)(void *ctx, const struct role_request *request);

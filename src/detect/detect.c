@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The detect thread.
+ *
+ *      connector --+                      +-- scan due? (overrun, period)
+ *      inbox ------+--> one round of -----+
+ *      deaths -----+    events            +--> tell the news
+ *
+ * Events are taken in rounds; a scan is run between rounds, and only after the source has been read
+ * empty, because until then the kernel goes on dropping and the scan would be stale at once. Scans
+ * after an overrun keep a second's distance; the time-out of the poll remembers a postponed one.
+ */
+#include "detect/detect.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "detect/inbox.h"
+#include "detect/source.h"
+#include "detect/tracker.h"
+
+#define SCAN_PAUSE_NS NSEC_PER_SEC
+#define ROUND_BATCHES 256 /* then the stop is looked at again */
+#define SCAN_BUFFER 32768
+
+enum { POLL_CONNECTOR, POLL_INBOX, POLL_DEATHS, POLL_POOL, POLL_COUNT };
+
+struct detect {
+	const struct config *config;
+	struct detect_roles roles;
+	struct thread thread;
+	struct error *start_error; /* the starter's, until the thread is ready */
+	struct tracker tracker;
+	struct source source;
+	struct inbox inbox;
+	_Atomic int source_kind; /* enum config_source; AUTO before it is chosen */
+
+	/* The thread's own. */
+	bool is_resync_due;    /* events were lost */
+	bool is_source_empty;  /* read to the end since the last wake-up */
+	uint64_t last_scan_ns; /* when it ended */
+	uint64_t inbox_dropped;
+	_Alignas(8) unsigned char scan_buffer[SCAN_BUFFER];
+
+	_Atomic uint64_t received;
+	_Atomic uint64_t wakeups;
+	_Atomic uint64_t overruns;
+	_Atomic uint64_t lost;
+	_Atomic uint64_t resyncs;
+	_Atomic uint64_t scans;
+};
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static void on_connector(void *ctx, const struct connector_event *event)
+{
+	struct tracker *t = ctx;
+
+	switch (event->kind) {
+	case CONNECTOR_EXEC:
+		tracker_exec(t, event->tgid, event->time_ns, SOURCE_NETLINK);
+		break;
+	case CONNECTOR_FORK: /* of a process, not of a thread */
+		if (event->pid == event->tgid)
+			tracker_fork(t, event->parent_tgid, event->tgid, event->time_ns);
+		break;
+	case CONNECTOR_COMM: /* of the leader: a process goes by its name */
+		if (event->pid == event->tgid)
+			tracker_rename(t, event->tgid, event->comm, event->time_ns);
+		break;
+	case CONNECTOR_EXIT:
+		tracker_exit(t, event->tgid);
+		break;
+	case CONNECTOR_ACK:
+		break;
+	}
+}
+
+static void on_bpf(struct tracker *t, const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_EXEC:
+		tracker_exec(t, (int32_t)event->tgid, event->time_ns, SOURCE_BPF);
+		break;
+	case EVENT_FORK:
+		tracker_fork(t, (int32_t)event->fork.parent_tgid, (int32_t)event->tgid,
+			     event->time_ns);
+		break;
+	case EVENT_EXIT:
+		tracker_exit(t, (int32_t)event->tgid);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_overrun(struct detect *d, const char *what)
+{
+	count(&d->overruns, 1);
+	d->is_resync_due = true;
+	log_limited(LOG_WARNING, "%s overran: events are lost, /proc will be read again", what);
+}
+
+/* The connector is beyond help: /proc is left. */
+static void fall_back(struct detect *d, int error)
+{
+	log_error("proc connector failed: %s; scanning /proc each %u ms from now on",
+		  error_name(error), d->config->scan_interval_ms);
+	source_close(&d->source);
+	d->source.kind = CONFIG_SOURCE_SCAN;
+	atomic_store(&d->source_kind, CONFIG_SOURCE_SCAN);
+	d->is_resync_due = true;
+	d->is_source_empty = true;
+}
+
+static void read_connector(struct detect *d)
+{
+	d->is_source_empty = false;
+	for (unsigned int i = 0; i < ROUND_BATCHES; i++) {
+		int r;
+
+		if (registry_is_congested(&d->tracker.registry))
+			return;
+		r = connector_read(&d->source.connector, on_connector, &d->tracker);
+		thread_beat(&d->thread);
+		if (r == -EAGAIN) {
+			d->is_source_empty = true;
+			return;
+		}
+		if (r == -ENOBUFS) {
+			on_overrun(d, "the proc connector");
+			continue;
+		}
+		if (r < 0) {
+			fall_back(d, r);
+			return;
+		}
+		count(&d->received, (uint64_t)r);
+	}
+}
+
+static void read_inbox(struct detect *d)
+{
+	uint64_t dropped;
+	struct event event;
+
+	d->is_source_empty = false;
+	inbox_clear(&d->inbox);
+	for (unsigned int i = 0; !d->is_source_empty; i++) {
+		if (i == INBOX_EVENTS || registry_is_congested(&d->tracker.registry)) {
+			inbox_kick(&d->inbox); /* more may be in it */
+			break;
+		}
+		if (!inbox_take(&d->inbox, &event)) {
+			d->is_source_empty = true;
+			break;
+		}
+		count(&d->received, 1);
+		on_bpf(&d->tracker, &event);
+		thread_beat(&d->thread);
+	}
+	dropped = atomic_load(&d->inbox.dropped);
+	if (dropped != d->inbox_dropped) {
+		d->inbox_dropped = dropped;
+		on_overrun(d, "the inbox of BPF events");
+	}
+}
+
+static void update_lost(struct detect *d)
+{
+	uint64_t lost = d->inbox_dropped;
+
+	if (d->source.kind == CONFIG_SOURCE_NETLINK)
+		lost += connector_drops(&d->source.connector);
+	atomic_store_explicit(&d->lost, lost, memory_order_relaxed);
+}
+
+static int scan(struct detect *d)
+{
+	int r = tracker_scan(&d->tracker, d->scan_buffer, sizeof(d->scan_buffer));
+
+	d->last_scan_ns = clock_now_ns();
+	count(&d->scans, 1);
+	if (r < 0)
+		log_limited(LOG_ERROR, "can't read /proc: %s", error_name(r));
+	return r;
+}
+
+/* When the next scan is due: 0 for none. */
+static uint64_t scan_due_ns(const struct detect *d)
+{
+	if (d->is_resync_due)
+		return d->last_scan_ns + SCAN_PAUSE_NS;
+	if (d->source.kind == CONFIG_SOURCE_SCAN)
+		return d->last_scan_ns + d->config->scan_interval_ms * NSEC_PER_MSEC;
+	return 0;
+}
+
+static void scan_if_due(struct detect *d)
+{
+	uint64_t due_ns = scan_due_ns(d);
+
+	if (!due_ns || !d->is_source_empty || clock_now_ns() < due_ns ||
+	    registry_is_congested(&d->tracker.registry))
+		return;
+	if (d->is_resync_due) {
+		update_lost(d);
+		count(&d->resyncs, 1);
+	}
+	d->is_resync_due = false;
+	scan(d);
+}
+
+static int timeout_ms(const struct detect *d)
+{
+	uint64_t due_ns = scan_due_ns(d), now_ns;
+
+	/* A source not yet empty wakes by itself; a congested registry waits for the pool. */
+	if (!due_ns || !d->is_source_empty || registry_is_congested(&d->tracker.registry))
+		return -1;
+	now_ns = clock_now_ns();
+	return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1;
+}
+
+static int run(struct detect *d)
+{
+	bool is_told = tracker_announce(&d->tracker);
+
+	for (;;) {
+		bool is_congested = registry_is_congested(&d->tracker.registry);
+		bool has_connector = d->source.kind == CONFIG_SOURCE_NETLINK && !is_congested;
+		struct pollfd fds[POLL_COUNT] = {
+			[POLL_CONNECTOR] = {has_connector ? d->source.connector.fd : -1, POLLIN, 0},
+			[POLL_INBOX] = {is_congested ? -1 : d->inbox.fd, POLLIN, 0},
+			[POLL_DEATHS] = {is_congested ? -1 : d->tracker.deaths_fd, POLLIN, 0},
+			[POLL_POOL] = {is_told ? -1 : evq_wait_fd(d->tracker.producer), POLLIN, 0},
+		};
+		int r = thread_poll(&d->thread, fds, POLL_COUNT, timeout_ms(d));
+
+		if (r < 0)
+			return r;
+		if (fds[POLL_CONNECTOR].revents || fds[POLL_INBOX].revents)
+			count(&d->wakeups, 1);
+		if (fds[POLL_CONNECTOR].revents)
+			read_connector(d);
+		if (fds[POLL_INBOX].revents)
+			read_inbox(d);
+		if (fds[POLL_DEATHS].revents)
+			tracker_deaths(&d->tracker);
+		if (fds[POLL_POOL].revents)
+			evq_wait_clear(d->tracker.producer);
+		scan_if_due(d);
+		is_told = tracker_announce(&d->tracker);
+	}
+}
+
+static int body(struct thread *self, void *arg)
+{
+	struct detect *d = arg;
+	int r;
+
+	r = source_choose(&d->source, d->config, &d->roles, d, d->start_error);
+	if (r < 0) {
+		thread_ready(self, r);
+		return r;
+	}
+	source_set_priority(&d->source);
+	atomic_store(&d->source_kind, (int)d->source.kind);
+	/* Subscribed first, scanned second: what starts in between is seen twice, not never. */
+	d->is_source_empty = true;
+	r = scan(d);
+	if (r < 0)
+		error_set(d->start_error, -r, "can't read /proc: %s", error_name(r));
+	thread_ready(self, r);
+	if (r == 0)
+		r = run(d);
+	source_close(&d->source);
+	return r;
+}
+
+int detect_new(const struct config *config, const struct detect_roles *roles,
+	       struct evq_producer *producer, struct detect **out, struct error *err)
+{
+	struct detect *d = aligned_alloc(_Alignof(struct detect), sizeof(*d));
+	int r = -ENOMEM;
+
+	if (!d)
+		goto fail;
+	memset(d, 0, sizeof(*d));
+	d->config = config;
+	d->roles = *roles;
+	d->source.connector.fd = -1;
+	d->inbox.fd = -1;
+	r = tracker_init(&d->tracker, config, &d->roles, producer, &d->thread);
+	if (r == 0)
+		r = inbox_init(&d->inbox);
+	if (r < 0)
+		goto fail;
+	*out = d;
+	return 0;
+
+fail:
+	detect_free(d);
+	return error_set(err, -r, "can't prepare detection: %s", error_name(r));
+}
+
+int detect_start(struct detect *d, struct error *err)
+{
+	struct error why = {""};
+	int r;
+
+	d->start_error = &why;
+	r = thread_start(&d->thread, "detect", body, d);
+	d->start_error = NULL;
+	if (r < 0)
+		return error_set(err, -r, "%s",
+				 why.text[0] ? why.text : "the detect thread can't be started");
+	return 0;
+}
+
+void detect_stop(struct detect *d)
+{
+	thread_stop(&d->thread);
+}
+
+void detect_free(struct detect *d)
+{
+	if (!d)
+		return;
+	inbox_fini(&d->inbox);
+	tracker_fini(&d->tracker);
+	free(d);
+}
+
+void detect_offer(struct detect *d, const struct event *event)
+{
+	inbox_put(&d->inbox, event);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void detect_read(const struct detect *d, struct detect_counters *out)
+{
+	*out = (struct detect_counters){
+		.received_total = get(&d->received),
+		.wakeups_total = get(&d->wakeups),
+		.overruns_total = get(&d->overruns),
+		.lost_total = get(&d->lost),
+		.resyncs_total = get(&d->resyncs),
+		.scans_total = get(&d->scans),
+		.generation = get(&d->tracker.generation),
+		.registered_total = get(&d->tracker.registered),
+		.unregistered_total = get(&d->tracker.unregistered),
+		.rejected_total = get(&d->tracker.rejected),
+		.gone_total = get(&d->tracker.gone),
+	};
+}
+
+enum config_source detect_source(const struct detect *d)
+{
+	return (enum config_source)atomic_load(&d->source_kind);
+}
+
+unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max)
+{
+	unsigned int n = d->source.feature_count < max ? d->source.feature_count : max;
+
+	memcpy(out, d->source.features, n * sizeof(*out));
+	return n;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "detect/rules.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bpf/abi/roles.h"
+
+/* The kernel cut both the same way, so the first 15 bytes decide. */
+static bool is_comm_of(const struct config_server *server, const char *comm)
+{
+	return comm[0] && !strncmp(server->name, comm, COMM_LEN - 1);
+}
+
+const char *rules_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool rules_is_listed(const struct config *config, const char *comm)
+{
+	for (unsigned int i = 0; i < config->server_count; i++)
+		if (is_comm_of(&config->servers[i], comm))
+			return true;
+	return false;
+}
+
+static uint8_t judge_file(const struct rules_evidence *evidence)
+{
+	if (!S_ISREG(evidence->exe_mode))
+		return REJECT_EXE;
+	if (evidence->exe_uid != 0)
+		return REJECT_OWNER;
+	if (evidence->exe_mode & (S_IWGRP | S_IWOTH))
+		return REJECT_WRITABLE;
+	if (evidence->is_fuse)
+		return REJECT_FILESYSTEM;
+	return REJECT_NONE;
+}
+
+struct rules_verdict rules_judge(const struct config *config, const struct rules_evidence *evidence)
+{
+	struct rules_verdict verdict = {.role = ROLE_NONE, .reject = REJECT_NONE};
+	const char *exe = rules_base_name(evidence->exe);
+
+	/* Names that share their first 15 bytes share a comm: the executable tells them apart. */
+	for (unsigned int i = 0; i < config->server_count; i++) {
+		const struct config_server *server = &config->servers[i];
+
+		if (!is_comm_of(server, evidence->comm))
+			continue;
+		verdict.is_listed = true;
+		verdict.reject = REJECT_EXE;
+		if (!exe[0] || (strcmp(exe, server->name) && strcmp(exe, server->exe)))
+			continue;
+		verdict.reject = judge_file(evidence);
+		if (verdict.reject == REJECT_NONE)
+			verdict.role = server->role;
+		break;
+	}
+	return verdict;
+}
+
+const char *rules_reason(uint8_t reject)
+{
+#define REASON(id, text) [id] = text,
+	static const char *const reasons[] = {REJECT_LIST(REASON)};
+#undef REASON
+
+	return reject < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reject] : "unknown";
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "detect/source.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "detect/selftest.h"
+
+#define NICE_AHEAD (-11)
+
+static const char *const source_names[] = {
+	[CONFIG_SOURCE_AUTO] = "auto",
+	[CONFIG_SOURCE_NETLINK] = "netlink",
+	[CONFIG_SOURCE_BPF] = "bpf",
+	[CONFIG_SOURCE_SCAN] = "scan",
+};
+
+__attribute__((format(printf, 4, 5))) static void
+add_feature(struct source *s, const char *name, bool is_available, const char *fmt, ...)
+{
+	struct feature *f = &s->features[s->feature_count];
+	va_list args;
+
+	if (s->feature_count == SOURCE_FEATURES)
+		return;
+	s->feature_count++;
+	f->is_available = is_available;
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	va_start(args, fmt);
+	vsnprintf(f->detail, sizeof(f->detail), fmt, args);
+	va_end(args);
+}
+
+void source_set_priority(struct source *s)
+{
+	const struct sched_param param = {.sched_priority = 1};
+
+	/* A verdict is late if it waits behind the load it is about. */
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0) {
+		add_feature(s, "detect_priority", true, "SCHED_FIFO 1");
+		return;
+	}
+	if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_AHEAD) == 0) {
+		add_feature(s, "detect_priority", true, "nice %d (SCHED_FIFO: %s)", NICE_AHEAD,
+			    error_name(-EPERM));
+		return;
+	}
+	add_feature(s, "detect_priority", false,
+		    "ordinary (needs CAP_SYS_NICE): verdicts may wait behind other load");
+}
+
+static void add_filter_feature(struct source *s, const struct detect_roles *roles)
+{
+	int error = s->connector.filter_error;
+
+	if (!error)
+		add_feature(s, "proc_filter", true,
+			    "in the kernel: processes that do not matter cost no wake-up");
+	else
+		add_feature(s, "proc_filter", false,
+			    "%s: each fork, exec, rename and exit on the machine wakes the daemon, "
+			    "some microseconds each",
+			    roles->filter_fd < 0 ? "no BPF socket filter" : error_name(error));
+}
+
+/* Opens and tests. First with an event mask; some kernels are silent then, so once more without. */
+static int open_netlink(struct source *s, const struct config *config,
+			const struct detect_roles *roles, struct error *err)
+{
+	struct connector_options options = {
+		.receive_buffer_bytes = config->receive_buffer_bytes,
+		.filter_fd = roles->filter_fd,
+		.has_mask = true,
+	};
+	int r;
+
+	for (;;) {
+		r = connector_open(&s->connector, &options, err);
+		if (r < 0)
+			return r;
+		r = selftest_run(&s->connector, roles, err);
+		if (r == 0)
+			break;
+		connector_close(&s->connector);
+		if (!options.has_mask) {
+			add_feature(s, "selftest", false, "%s", err->text);
+			return r;
+		}
+		options.has_mask = false;
+	}
+	s->kind = CONFIG_SOURCE_NETLINK;
+	add_feature(s, "proc_connector", true, "source of process events, %u KiB of buffer",
+		    s->connector.receive_buffer_bytes / 1024);
+	add_filter_feature(s, roles);
+	add_feature(s, "selftest", true, "fork, rename and exit of a test process arrived%s",
+		    options.has_mask ? "" : " (without event mask)");
+	return 0;
+}
+
+static int open_bpf(struct source *s, const struct detect_roles *roles, struct detect *d,
+		    struct error *err)
+{
+	if (!roles->offer_bpf(roles->ctx, d))
+		return error_set(err, ENOTSUP,
+				 "the kernel took no BPF program for exec, fork and exit");
+	s->kind = CONFIG_SOURCE_BPF;
+	add_feature(s, "bpf_events", true,
+		    "source of process events: exec, fork and exit; renames are not seen");
+	return 0;
+}
+
+static void use_scan(struct source *s, const struct config *config)
+{
+	s->kind = CONFIG_SOURCE_SCAN;
+	add_feature(s, "proc_scan", true,
+		    "source of process events: /proc is read each %u ms, so a start is seen that "
+		    "late; an end at once",
+		    config->scan_interval_ms);
+}
+
+int source_choose(struct source *s, const struct config *config, const struct detect_roles *roles,
+		  struct detect *d, struct error *err)
+{
+	const enum config_source want = config->source;
+	struct error why = {""};
+	int r;
+
+	s->connector.fd = -1;
+	s->feature_count = 0;
+	if (want == CONFIG_SOURCE_AUTO || want == CONFIG_SOURCE_NETLINK) {
+		r = open_netlink(s, config, roles, &why);
+		if (r == 0)
+			return 0;
+		if (want == CONFIG_SOURCE_NETLINK)
+			return error_set(err, -r, "source netlink, the proc connector: %s",
+					 why.text);
+		add_feature(s, "proc_connector", false, "%s", why.text);
+		log_warning("proc connector not used: %s; trying BPF events", why.text);
+	}
+	if (want == CONFIG_SOURCE_AUTO || want == CONFIG_SOURCE_BPF) {
+		r = open_bpf(s, roles, d, &why);
+		if (r == 0)
+			return 0;
+		if (want == CONFIG_SOURCE_BPF)
+			return error_set(err, -r, "source bpf: %s", why.text);
+		add_feature(s, "bpf_events", false, "%s", why.text);
+		log_warning("BPF events not used: %s; scanning /proc each %u ms", why.text,
+			    config->scan_interval_ms);
+	}
+	if (want != CONFIG_SOURCE_AUTO)
+		add_feature(s, "proc_connector", false, "not used: source %s is configured",
+			    source_names[want]);
+	use_scan(s, config);
+	return 0;
+}
+
+void source_close(struct source *s)
+{
+	connector_close(&s->connector);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "detect/tracker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "detect/rules.h"
+
+#define ROLE_NAME(id, name) [id] = name,
+static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
+static const char *const source_names[] = {SOURCE_LIST(ROLE_NAME)};
+#undef ROLE_NAME
+
+/* What was seen, and what told us to look. */
+struct sighting {
+	struct proc_identity id;
+	int pidfd;	  /* moves into the registry with a grant; else closed by the caller */
+	uint64_t time_ns; /* the kernel's stamp; 0 for a scan */
+	uint8_t source;
+	bool has_entry; /* the role table has an entry of this very process */
+	struct role_entry entry;
+};
+
+int tracker_init(struct tracker *t, const struct config *config, const struct detect_roles *roles,
+		 struct evq_producer *producer, struct thread *thread)
+{
+	memset(t, 0, sizeof(*t));
+	t->config = config;
+	t->roles = *roles;
+	t->producer = producer;
+	t->thread = thread;
+	registry_init(&t->registry);
+	t->deaths_fd = epoll_create1(EPOLL_CLOEXEC);
+	return t->deaths_fd < 0 ? -errno : 0;
+}
+
+void tracker_fini(struct tracker *t)
+{
+	registry_fini(&t->registry);
+	if (t->deaths_fd >= 0)
+		close(t->deaths_fd);
+	t->deaths_fd = -1;
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* start_boottime in ns, as /proc shows it in ticks. */
+static uint64_t ticks_of(uint64_t start_ns)
+{
+	return start_ns / (NSEC_PER_SEC / 100);
+}
+
+static int clear_role(struct tracker *t, int32_t pid, uint64_t start_ticks)
+{
+	const struct role_request request = {
+		.op = ROLE_OP_CLEAR,
+		.tgid = (uint32_t)pid,
+		.start_ticks = start_ticks,
+	};
+
+	return t->roles.apply(t->roles.ctx, &request);
+}
+
+/* Clears whatever the table has for that pid, but not what a successor gets meanwhile. */
+static void clear_entry(struct tracker *t, int32_t pid)
+{
+	struct role_entry entry;
+
+	if (t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == 0)
+		(void)clear_role(t, pid, ticks_of(entry.start_ns));
+}
+
+static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
+{
+	const struct server *server = &slot->server;
+
+	log_info("%s %s (pid %d) %s", role_names[server->role], server->comm, server->pid, why);
+	(void)clear_role(t, server->pid, server->start_ticks);
+	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
+	count(&t->unregistered);
+}
+
+static void reject(struct tracker *t, const struct proc_identity *id, uint8_t reason)
+{
+	for (unsigned int i = 0; t->is_scanning && i < TRACKER_REJECTS; i++)
+		if (t->rejects[i].pid == id->pid &&
+		    t->rejects[i].start_ticks == id->stat.start_ticks)
+			return;
+	t->rejects[t->reject_next].pid = id->pid;
+	t->rejects[t->reject_next].start_ticks = id->stat.start_ticks;
+	t->reject_next = (t->reject_next + 1) % TRACKER_REJECTS;
+	count(&t->rejected);
+	if (id->exe_error && reason == REJECT_EXE)
+		log_limited(LOG_INFO, "no role for %s (pid %d): can't read its executable: %s",
+			    id->stat.comm, id->pid, error_name(id->exe_error));
+	else
+		log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
+			    id->exe, rules_reason(reason));
+}
+
+/* CONFIRM; an entry of a dead predecessor with the same pid is in the way only until cleared. */
+static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
+{
+	const struct role_request request = {
+		.op = ROLE_OP_CONFIRM,
+		.tgid = (uint32_t)s->id.pid,
+		.start_ticks = s->id.stat.start_ticks,
+		.exec_ns = s->time_ns,
+		.uid = s->id.uid,
+		.threads = s->id.stat.threads,
+		.role = role,
+		.source = s->source,
+	};
+	int r = t->roles.apply(t->roles.ctx, &request);
+
+	if (r != -EEXIST)
+		return r;
+	(void)clear_role(t, s->id.pid, 0);
+	return t->roles.apply(t->roles.ctx, &request);
+}
+
+static void fill_server(const struct sighting *s, uint8_t role, struct server *out)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	memset(out, 0, sizeof(*out));
+	out->pid = s->id.pid;
+	out->uid = s->id.uid;
+	out->start_ticks = s->id.stat.start_ticks;
+	out->threads = s->id.stat.threads;
+	out->role = role;
+	out->source = s->source;
+	if (s->has_entry && (s->entry.source == SOURCE_BPF || s->source == SOURCE_SCAN))
+		out->source = s->entry.source; /* the kernel side was first */
+	if (s->time_ns && now_ns > s->time_ns)
+		out->detect_latency_ns = now_ns - s->time_ns;
+	memcpy(out->comm, s->id.stat.comm, sizeof(out->comm));
+	memcpy(out->exe, s->id.exe, sizeof(out->exe));
+}
+
+static void watch_death(struct tracker *t, const struct registry_slot *slot)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = (uint32_t)slot->server.pid}};
+
+	if (slot->pidfd >= 0)
+		(void)epoll_ctl(t->deaths_fd, EPOLL_CTL_ADD, slot->pidfd, &event);
+}
+
+/* Gives (or keeps) the role: table first, since that is what works; then the registry. */
+static void grant(struct tracker *t, struct sighting *s, uint8_t role)
+{
+	struct registry_slot *slot = registry_find(&t->registry, s->id.pid);
+	struct server server;
+	bool is_new;
+	int r;
+
+	if (slot && slot->server.start_ticks != s->id.stat.start_ticks) {
+		drop(t, slot, "is gone, and its pid reused");
+		slot = NULL;
+	}
+	r = slot ? 0
+		 : registry_check(&t->registry, s->id.uid, t->config->roles_max,
+				  t->config->roles_per_uid_max);
+	if (r == 0)
+		r = confirm_role(t, s, role);
+	if (r == -ESRCH) {
+		count(&t->gone);
+	} else if (r == -EAGAIN) {
+		reject(t, &s->id, REJECT_LIMIT);
+	} else if (r < 0) {
+		log_limited(LOG_WARNING, "can't give %s (pid %d) its role: %s", s->id.stat.comm,
+			    s->id.pid, error_name(r));
+	}
+	if (r < 0) {
+		if (slot)
+			drop(t, slot, "lost its role");
+		else
+			clear_entry(t, s->id.pid);
+		return;
+	}
+
+	is_new = !slot;
+	fill_server(s, role, &server);
+	if (slot && !s->time_ns) { /* nothing new happened to it */
+		server.source = slot->server.source;
+		server.detect_latency_ns = slot->server.detect_latency_ns;
+	}
+	if (registry_put(&t->registry, &server, s->pidfd, atomic_load(&t->generation), &slot) < 0)
+		return; /* not reached: checked above */
+	if (s->pidfd >= 0) {
+		s->pidfd = -1;
+		watch_death(t, slot);
+	}
+	if (is_new) {
+		count(&t->registered);
+		log_info("%s %s (pid %d, %s) by %s, %llu us", role_names[role], server.comm,
+			 server.pid, server.exe, source_names[server.source],
+			 (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
+	}
+}
+
+static struct rules_verdict verdict_on(const struct tracker *t, const struct sighting *s,
+				       const char *comm)
+{
+	const struct rules_evidence evidence = {
+		.comm = comm,
+		.exe = s->id.exe,
+		.exe_uid = s->id.exe_uid,
+		.exe_mode = s->id.exe_mode,
+		.is_fuse = s->id.is_fuse,
+	};
+
+	return rules_judge(t->config, &evidence);
+}
+
+/* Role or not, on the full evidence. */
+static void judge(struct tracker *t, struct sighting *s)
+{
+	struct rules_verdict verdict = verdict_on(t, s, s->id.stat.comm);
+	struct registry_slot *slot;
+
+	/* The kernel side gave it the role at exec or fork, and it has renamed itself since: a name
+	 * given up takes nothing away, so the executable's name stands for it. */
+	if (!verdict.is_listed && s->has_entry &&
+	    (s->entry.source == SOURCE_BPF || s->entry.source == SOURCE_FORK))
+		verdict = verdict_on(t, s, rules_base_name(s->id.exe));
+	/* Without CAP_SYS_PTRACE another user's executable can't be read; at exec the kernel side
+	 * had the file itself in hand, by the same rules. */
+	if (verdict.is_listed && s->id.exe_error && s->has_entry && s->entry.source == SOURCE_BPF)
+		verdict.role = s->entry.role;
+	if (verdict.role != ROLE_NONE) {
+		grant(t, s, verdict.role);
+		return;
+	}
+	slot = registry_find(&t->registry, s->id.pid);
+	if (slot)
+		drop(t, slot, "is another program now");
+	clear_entry(t, s->id.pid);
+	if (verdict.is_listed)
+		reject(t, &s->id, verdict.reject);
+}
+
+/* Reads who it is and what the role table says. -ESRCH: gone. */
+static int look(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source,
+		struct sighting *out)
+{
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	out->pidfd = -1;
+	out->time_ns = time_ns;
+	out->source = source;
+	r = proc_read(pid, &out->id, &out->pidfd);
+	if (r < 0)
+		return r;
+	out->has_entry = t->roles.get(t->roles.ctx, (uint32_t)pid, &out->entry) == 0 &&
+			 ticks_of(out->entry.start_ns) == out->id.stat.start_ticks;
+	return 0;
+}
+
+static void look_away(struct sighting *s)
+{
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+}
+
+/* It ended before it could be read. */
+static void on_gone(struct tracker *t, int32_t pid)
+{
+	struct registry_slot *slot = registry_find(&t->registry, pid);
+
+	count(&t->gone);
+	if (slot)
+		drop(t, slot, "ended");
+	clear_entry(t, pid);
+}
+
+void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source)
+{
+	char comm[SERVER_COMM_MAX];
+	struct role_entry entry;
+	struct sighting s;
+	int r;
+
+	/* The name first: it is one short read, and without a filter most are of no interest. */
+	r = proc_comm(pid, comm);
+	if (r == 0 && !rules_is_listed(t->config, comm) && !registry_find(&t->registry, pid) &&
+	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) < 0)
+		return;
+	if (r == 0)
+		r = look(t, pid, time_ns, source, &s);
+	if (r < 0) {
+		on_gone(t, pid);
+		return;
+	}
+	judge(t, &s);
+	look_away(&s);
+}
+
+void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t time_ns)
+{
+	struct registry_slot *slot = registry_find(&t->registry, parent);
+	struct role_entry entry;
+	struct sighting s;
+
+	if (!slot && t->roles.get(t->roles.ctx, (uint32_t)child, &entry) < 0)
+		return;
+	if (look(t, child, time_ns, SOURCE_FORK, &s) < 0) {
+		on_gone(t, child);
+		return;
+	}
+	/* The same program goes on in the child: the evidence is its parent's, whatever it calls
+	 * itself. If it has become another one already, its own evidence counts. */
+	if (slot && !strcmp(slot->server.exe, s.id.exe))
+		grant(t, &s, slot->server.role);
+	else
+		judge(t, &s);
+	look_away(&s);
+}
+
+void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t time_ns)
+{
+	struct registry_slot *slot = registry_find(&t->registry, pid);
+	struct rules_verdict verdict;
+	struct sighting s;
+
+	if (!slot && !rules_is_listed(t->config, comm))
+		return;
+	if (look(t, pid, slot ? 0 : time_ns, SOURCE_NETLINK, &s) < 0) {
+		on_gone(t, pid);
+		return;
+	}
+	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
+	    !strcmp(slot->server.exe, s.id.exe)) {
+		/* What it was when it started stands: a new name takes nothing away and, with the
+		 * role there, adds nothing. */
+		grant(t, &s, slot->server.role);
+	} else if (slot) {
+		judge(t, &s);
+	} else {
+		/* The name it took, even if it has given it up again since, is what it answers for;
+		 * the name it has now is what it may get a role for. */
+		verdict = verdict_on(t, &s, comm);
+		if (verdict.role == ROLE_NONE)
+			reject(t, &s.id, verdict.reject);
+		else
+			judge(t, &s);
+	}
+	look_away(&s);
+}
+
+/* One thread is gone. The process is when its pidfd says so, or the kernel side (which counts
+ * threads) has dropped its entry. */
+void tracker_exit(struct tracker *t, int32_t pid)
+{
+	struct registry_slot *slot = registry_find(&t->registry, pid);
+	struct role_entry entry;
+
+	if (!slot)
+		return;
+	if (!proc_is_alive(pid, slot->server.start_ticks, slot->pidfd) ||
+	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == -ENOENT)
+		drop(t, slot, "ended");
+}
+
+void tracker_deaths(struct tracker *t)
+{
+	struct epoll_event events[SERVERS_MAX];
+	int n = epoll_wait(t->deaths_fd, events, SERVERS_MAX, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct registry_slot *slot = registry_find(&t->registry,
+							   (int32_t)events[i].data.u32);
+
+		if (slot && !proc_is_alive(slot->server.pid, slot->server.start_ticks, slot->pidfd))
+			drop(t, slot, "ended");
+	}
+}
+
+static bool scan_one(void *ctx, int32_t pid)
+{
+	struct tracker *t = ctx;
+	struct registry_slot *slot = registry_find(&t->registry, pid);
+	char comm[SERVER_COMM_MAX];
+	struct sighting s;
+
+	thread_beat(t->thread);
+	if (!slot && (proc_comm(pid, comm) < 0 || !rules_is_listed(t->config, comm)))
+		return true;
+	if (look(t, pid, 0, SOURCE_SCAN, &s) < 0)
+		return true; /* gone: the sweep sees to it */
+	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
+	    (s.id.exe_error || !strcmp(slot->server.exe, s.id.exe))) {
+		if (s.id.exe_error)
+			memcpy(s.id.exe, slot->server.exe, sizeof(s.id.exe));
+		grant(t, &s, slot->server.role);
+	} else {
+		judge(t, &s);
+	}
+	look_away(&s);
+	return true;
+}
+
+/* Entries the kernel side made that nobody told us of. Collected first, because the table must not
+ * change under an iteration. */
+static void scan_table(struct tracker *t)
+{
+	uint32_t tgids[4 * SERVERS_MAX], last = 0;
+	unsigned int n = 0;
+
+	while (n < sizeof(tgids) / sizeof(tgids[0]) &&
+	       t->roles.next(t->roles.ctx, n ? &last : NULL, &tgids[n]) == 0)
+		last = tgids[n++];
+	for (unsigned int i = 0; i < n; i++) {
+		int32_t pid = (int32_t)tgids[i];
+		struct sighting s;
+
+		if (registry_find(&t->registry, pid))
+			continue;
+		if (look(t, pid, 0, SOURCE_SCAN, &s) < 0) {
+			clear_entry(t, pid);
+			continue;
+		}
+		judge(t, &s);
+		look_away(&s);
+	}
+}
+
+int tracker_scan(struct tracker *t, void *buffer, size_t size)
+{
+	uint64_t generation = atomic_fetch_add(&t->generation, 1) + 1;
+	int r;
+
+	t->is_scanning = true;
+	r = proc_walk(buffer, size, scan_one, t);
+	if (r == 0) {
+		for (unsigned int i = 0; i < SERVERS_MAX; i++) {
+			struct registry_slot *slot = &t->registry.slots[i];
+
+			if (slot->server.pid && slot->generation != generation)
+				drop(t, slot, "is gone");
+		}
+		scan_table(t);
+	}
+	t->is_scanning = false;
+	return r;
+}
+
+bool tracker_announce(struct tracker *t)
+{
+	while (registry_has_news(&t->registry)) {
+		struct evq_batch *batch;
+
+		if (evq_batch_get(t->producer, &batch) < 0)
+			return false;
+		batch->count = registry_news(&t->registry, (void *)batch->payload,
+					     sizeof(batch->payload) / sizeof(struct server_event));
+		evq_push(t->producer, batch);
+	}
+	return true;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tracker: what an exec, fork, rename, exit or scan means for the processes with a role.
+ *
+ *      event --> who is it? (proc) --> may it? (rules) --> role table (detect_roles)
+ *                                                      `-> registry --> news --> evq
+ *
+ * Owner:    detect.
+ * Threads:  detect only; the counters are read by any.
+ * Blocking: reads /proc, 30 to 70 us for a process that matters; a scan takes milliseconds.
+ * Limits:   see registry.h; TRACKER_REJECTS remembered rejections.
+ *
+ * The kernel side may have granted a role at exec already; the tracker is the authority: it
+ * confirms the entry or clears it. Events are hints of when to look, /proc is what counts, so an
+ * event that comes late, twice or in an odd order does no harm.
+ */
+#ifndef DETECT_TRACKER_H
+#define DETECT_TRACKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/evq.h"
+#include "base/thread.h"
+#include "detect/detect.h"
+#include "detect/proc.h"
+#include "detect/registry.h"
+
+#define TRACKER_REJECTS 64
+
+struct tracker {
+	const struct config *config;
+	struct detect_roles roles;
+	struct evq_producer *producer;
+	struct thread *thread; /* whose heart beats in a long scan */
+	struct registry registry;
+	int deaths_fd; /* epoll of the pidfds: readable when a process with a role has died */
+	bool is_scanning;
+	/* Lately rejected processes, so that each scan does not count them anew. */
+	struct {
+		int32_t pid;
+		uint64_t start_ticks;
+	} rejects[TRACKER_REJECTS];
+	unsigned int reject_next;
+	_Atomic uint64_t generation;
+	_Atomic uint64_t registered;
+	_Atomic uint64_t unregistered;
+	_Atomic uint64_t rejected;
+	_Atomic uint64_t gone;
+};
+
+int tracker_init(struct tracker *t, const struct config *config, const struct detect_roles *roles,
+		 struct evq_producer *producer, struct thread *thread);
+void tracker_fini(struct tracker *t);
+
+/* `source` is what told us: SOURCE_NETLINK, or SOURCE_BPF; time_ns the kernel's stamp. */
+void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source);
+void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t time_ns);
+void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t time_ns);
+void tracker_exit(struct tracker *t, int32_t pid);
+
+/* After deaths_fd was readable. */
+void tracker_deaths(struct tracker *t);
+
+/* Makes registry and role table equal to what /proc shows; one more generation. `buffer` is working
+ * memory for directory entries. */
+int tracker_scan(struct tracker *t, void *buffer, size_t size);
+
+/* Tells the news: true when all are told, false when the pool is empty (wait for evq_wait_fd()). */
+bool tracker_announce(struct tracker *t);
+
+#endif
