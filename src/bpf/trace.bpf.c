@@ -421,7 +421,7 @@ static __always_inline bool filter_exit(const __u32 *data)
 
 	if (mark_take(tgid, MARK_EXIT | MARK_SELFTEST))
 		return true;
-	return !cfg_has_exit_hook && bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL;
+	return !has_exit_hook && bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL;
 }
 
 static __always_inline bool filter_passes(struct __sk_buff *skb)
@@ -438,7 +438,7 @@ static __always_inline bool filter_passes(struct __sk_buff *skb)
 	case WHAT_FORK:
 		return filter_fork(data);
 	case WHAT_EXEC:
-		return !cfg_has_exec_hook || mark_take(data[1], MARK_EXEC);
+		return !has_exec_hook || mark_take(data[1], MARK_EXEC);
 	case WHAT_COMM:
 		return filter_comm(data);
 	case WHAT_EXIT:

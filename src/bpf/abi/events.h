@@ -58,4 +58,7 @@ struct event {
 };
 _Static_assert(sizeof(struct event) == 80, "event is part of the ABI");
 
+/* What a record takes in the ring: its header, and itself in multiples of 8. */
+#define EVENT_RING_BYTES (sizeof(struct event) + 8)
+
 #endif

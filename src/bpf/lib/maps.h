@@ -102,8 +102,6 @@ const volatile __u64 cfg_long_wait_ns = 5000000;
 const volatile __u32 cfg_ring_bytes = 256 * 1024;
 const volatile bool cfg_grant_at_exec = true;
 const volatile bool cfg_measure_normal = true;
-const volatile bool cfg_has_exec_hook = true; /* on_sched_process_exec is loaded */
-const volatile bool cfg_has_exit_hook = true;
 
 /* Shared with user space by mmap. */
 __u32 roles_generation;	 /* one more after each change of tgid_roles; starts at 1 */
@@ -111,6 +109,8 @@ __u32 roles_total;	 /* entries in tgid_roles */
 __u32 selftest_tgid;	 /* the filter passes this process's forks; 0: none */
 __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */
+bool has_exec_hook;	 /* on_sched_process_exec is attached: the filter may rely on its marks */
+bool has_exit_hook;
 
 /* NULL can't happen (there is a slot for each possible CPU), but the verifier wants to see it
  * handled. */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Internal: what the files of this room share. No other room includes it.
+ *
+ *   loader.c    life-cycle
+ *   programs.c  open and load, program by program where the kernel refuses one; attach
+ *   layout.c    what the running kernel's BTF says
+ *   messages.c  libbpf's own words
+ *   ring.c      the ring thread
+ *   counters.c  the mapped counters
+ *   roles.c     tgid_roles
+ */
+#ifndef LOADER_INTERNAL_H
+#define LOADER_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/thread.h"
+#include "loader/loader.h"
+
+struct bpf_object;
+struct bpf_program;
+struct ring_buffer;
+struct trace_bpf;
+struct input_bpf;
+
+struct ring {
+	struct thread thread;
+	struct ring_buffer *buffer;
+	struct evq_producer *producer;
+	struct evq_batch *batch; /* being filled; NULL: must be got first */
+	unsigned int round;	 /* records of this round */
+	_Atomic uint64_t consumed_total;
+	_Atomic(const struct loader_proc_sink *) sink;
+	const uint64_t *consumer_pos; /* mapped; see ring_bytes_used() */
+	const uint64_t *producer_pos;
+};
+
+struct counters {
+	const struct cpu_slot *slots; /* mapped, one for each possible CPU */
+	unsigned int cpu_count;
+	size_t bytes;
+};
+
+struct loader {
+	struct trace_bpf *trace;
+	struct input_bpf *input; /* NULL: not on this kernel */
+	struct counters counters;
+	struct ring ring;
+	struct feature features[FEATURE_MAX];
+	unsigned int feature_count;
+};
+
+/* messages.c: keeps libbpf's lines off stderr below debug. */
+void messages_init(void);
+void messages_clear(void);
+/* The first complaint since messages_clear(), else the name of the error; on the caller's stack. */
+void messages_first(int error, char *out, size_t size);
+
+/* layout.c: the distance from a CPU's run queue to its preempt count; 0: not in this kernel's
+ * BTF, or not needed (arm64). */
+int64_t layout_preempt_count_from_rq(void);
+bool layout_has_btf(void);
+
+/* programs.c */
+int programs_load(struct loader *l, const struct config *config, struct error *err);
+int programs_attach(struct loader *l, struct error *err);
+void programs_detach(struct loader *l);
+void programs_unload(struct loader *l);
+/* Adds a feature, or changes the one of that name. */
+__attribute__((format(printf, 4, 5))) void
+programs_feature(struct loader *l, const char *name, bool is_available, const char *fmt, ...);
+
+/* ring.c */
+int ring_init(struct ring *ring, int map_fd);
+void ring_fini(struct ring *ring);
+int ring_start(struct ring *ring, struct evq_producer *producer);
+void ring_stop(struct ring *ring);
+uint64_t ring_bytes_used(const struct ring *ring);
+
+/* counters.c */
+int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count);
+void counters_fini(struct counters *counters);
+void counters_sum(const struct counters *counters, struct cpu_slot *sum);
+
+/* roles.c */
+int roles_fill_names(struct loader *l, const struct config *config);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "loader/internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/btf.h>
+
+bool layout_has_btf(void)
+{
+	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+}
+
+/* Byte offset of a direct member of a struct, -1 if it has none of that name. Unnamed members are
+ * looked into. */
+static int64_t member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
+{
+	const struct btf_member *members = btf_members(type);
+
+	for (unsigned int i = 0; i < btf_vlen(type); i++) {
+		const char *member = btf__name_by_offset(btf, members[i].name_off);
+		int64_t offset = btf_member_bit_offset(type, i) / 8, inner;
+		const struct btf_type *inner_type;
+
+		if (member && !strcmp(member, name))
+			return offset;
+		if (member && member[0])
+			continue;
+		inner_type = btf__type_by_id(btf, members[i].type);
+		if (!btf_is_composite(inner_type))
+			continue;
+		inner = member_offset(btf, inner_type, name);
+		if (inner >= 0)
+			return offset + inner;
+	}
+	return -1;
+}
+
+/* Offset of a per-CPU variable in its section, -1 if it is in none. */
+static int64_t variable_offset(const struct btf *btf, const char *name, const struct btf_type **var)
+{
+	for (unsigned int id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *section = btf__type_by_id(btf, id);
+		const struct btf_var_secinfo *info;
+
+		if (!btf_is_datasec(section))
+			continue;
+		info = btf_var_secinfos(section);
+		for (unsigned int i = 0; i < btf_vlen(section); i++) {
+			const struct btf_type *type = btf__type_by_id(btf, info[i].type);
+
+			if (strcmp(btf__name_by_offset(btf, type->name_off), name) != 0)
+				continue;
+			*var = type;
+			return info[i].offset;
+		}
+	}
+	return -1;
+}
+
+static int64_t preempt_count_offset(const struct btf *btf)
+{
+	const struct btf_type *var;
+	int64_t offset = variable_offset(btf, "__preempt_count", &var), member;
+
+	if (offset >= 0)
+		return offset;
+	offset = variable_offset(btf, "pcpu_hot", &var);
+	if (offset < 0)
+		return -1;
+	var = btf__type_by_id(btf, var->type);
+	if (!btf_is_composite(var))
+		return -1;
+	member = member_offset(btf, var, "preempt_count");
+	return member < 0 ? -1 : offset + member;
+}
+
+int64_t layout_preempt_count_from_rq(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *var;
+	int64_t queue, count, distance = 0;
+
+	if (!btf)
+		return 0;
+	queue = variable_offset(btf, "runqueues", &var);
+	count = preempt_count_offset(btf);
+	if (queue >= 0 && count >= 0)
+		distance = count - queue;
+	btf__free(btf);
+	return distance;
+}

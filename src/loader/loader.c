@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "loader/loader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "loader/internal.h"
+#include "trace.skel.h"
+
+unsigned int loader_probe(struct feature *out, unsigned int max)
+{
+	struct config *config = malloc(sizeof(*config));
+	struct error err = {0};
+	struct loader *l = NULL;
+	unsigned int count = 0;
+
+	if (!config || !max)
+		goto out;
+	config_init(config);
+	if (!loader_new(config, &l, &err)) {
+		count = loader_features(l, out, max);
+		loader_free(l);
+		goto out;
+	}
+	out[0] = (struct feature){.name = "bpf"};
+	snprintf(out[0].detail, sizeof(out[0].detail), "%.*s", (int)sizeof(out[0].detail) - 1,
+		 err.text);
+	count = 1;
+out:
+	free(config);
+	return count;
+}
+
+int loader_new(const struct config *config, struct loader **out, struct error *err)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+	int ret;
+
+	if (!l)
+		return error_set(err, ENOMEM, "no memory for the loader");
+	messages_init();
+	ret = programs_load(l, config, err);
+	if (ret)
+		goto fail;
+	ret = roles_fill_names(l, config);
+	if (ret) {
+		error_set(err, -ret, "cannot fill the BPF map of server names: %s",
+			  error_name(ret));
+		goto fail;
+	}
+	ret = counters_init(&l->counters, bpf_map__fd(l->trace->maps.slots),
+			    bpf_map__max_entries(l->trace->maps.slots));
+	if (ret) {
+		error_set(err, -ret, "cannot map the BPF counters: %s", error_name(ret));
+		goto fail;
+	}
+	ret = ring_init(&l->ring, bpf_map__fd(l->trace->maps.events));
+	if (ret) {
+		error_set(err, -ret, "cannot map the BPF ring buffer: %s", error_name(ret));
+		goto fail;
+	}
+	*out = l;
+	return 0;
+
+fail:
+	loader_free(l);
+	return ret;
+}
+
+void loader_free(struct loader *l)
+{
+	if (!l)
+		return;
+	loader_stop(l);
+	ring_fini(&l->ring);
+	counters_fini(&l->counters);
+	programs_unload(l);
+	free(l);
+}
+
+int loader_start(struct loader *l, struct evq_producer *producer, struct error *err)
+{
+	int ret = ring_start(&l->ring, producer);
+
+	if (ret)
+		return error_set(err, -ret, "cannot start the ring thread: %s", error_name(ret));
+	return 0;
+}
+
+int loader_attach(struct loader *l, struct error *err)
+{
+	return programs_attach(l, err);
+}
+
+void loader_stop(struct loader *l)
+{
+	programs_detach(l);
+	ring_stop(&l->ring);
+}
+
+bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *sink)
+{
+	const struct trace_bpf *trace = l->trace;
+
+	atomic_store_explicit(&l->ring.sink, sink, memory_order_release);
+	return bpf_program__fd(trace->progs.on_sched_process_exec) >= 0 ||
+	       bpf_program__fd(trace->progs.on_sched_process_fork) >= 0 ||
+	       bpf_program__fd(trace->progs.on_sched_process_exit) >= 0;
+}
+
+void loader_read_counters(const struct loader *l, struct cpu_slot *sum)
+{
+	counters_sum(&l->counters, sum);
+}
+
+uint64_t loader_consumed_total(const struct loader *l)
+{
+	return atomic_load_explicit(&l->ring.consumed_total, memory_order_relaxed);
+}
+
+uint64_t loader_ring_bytes_used(const struct loader *l)
+{
+	return ring_bytes_used(&l->ring);
+}
+
+unsigned int loader_features(const struct loader *l, struct feature *out, unsigned int max)
+{
+	unsigned int count = l->feature_count < max ? l->feature_count : max;
+
+	memcpy(out, l->features, count * sizeof(*out));
+	return count;
+}

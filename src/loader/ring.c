@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The thread `ring` moves records from the BPF ring buffer into batches of the event queue.
+ *
+ * libbpf consumes the record it hands to the callback whatever the callback returns. So a batch
+ * with room is in hand before the first record of a round, and the callback ends the round as soon
+ * as there is none for the next. With the pool empty the thread waits for a batch only; the ring
+ * fills, and the loss (if any) is the kernel side's, counted there.
+ */
+#include "loader/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/log.h"
+#include "base/server.h"
+
+#define BATCH_EVENTS (EVQ_BATCH_BYTES / sizeof(struct event))
+
+/* Ends a round under steady load, for the heartbeat's sake. */
+#define ROUND_MAX 4096
+
+/* The callback's ways to end a round; no errno of ours or of libbpf's. */
+#define ROUND_NO_BATCH (-4000)
+#define ROUND_LONG (-4001)
+
+static bool batch_ensure(struct ring *ring)
+{
+	return ring->batch || evq_batch_get(ring->producer, &ring->batch) == 0;
+}
+
+static void batch_push(struct ring *ring)
+{
+	if (!ring->batch || !ring->batch->count)
+		return;
+	evq_push(ring->producer, ring->batch);
+	ring->batch = NULL;
+}
+
+static void event_offer(struct ring *ring, const struct event *event)
+{
+	const struct loader_proc_sink *sink;
+
+	if (event->type == EVENT_LONG_WAIT)
+		return;
+	sink = atomic_load_explicit(&ring->sink, memory_order_acquire);
+	if (sink)
+		sink->offer(sink->ctx, event);
+}
+
+static int event_take(void *ctx, void *data, size_t size)
+{
+	const struct event *event = data;
+	struct ring *ring = ctx;
+
+	atomic_fetch_add_explicit(&ring->consumed_total, 1, memory_order_relaxed);
+	if (size >= sizeof(*event)) {
+		event_offer(ring, event);
+		memcpy(ring->batch->payload + ring->batch->count * sizeof(*event), event,
+		       sizeof(*event));
+		ring->batch->count++;
+	}
+	if (ring->batch->count == BATCH_EVENTS) {
+		batch_push(ring);
+		if (!batch_ensure(ring))
+			return ROUND_NO_BATCH;
+	}
+	return ++ring->round < ROUND_MAX ? 0 : ROUND_LONG;
+}
+
+/* 0: the ring is empty; -EAGAIN: the pool is; else what libbpf says. */
+static int ring_drain(struct ring *ring)
+{
+	int ret;
+
+	for (;;) {
+		if (!batch_ensure(ring))
+			return -EAGAIN;
+		ring->round = 0;
+		ret = ring_buffer__consume(ring->buffer);
+		batch_push(ring);
+		if (ret == ROUND_NO_BATCH)
+			return -EAGAIN;
+		if (ret != ROUND_LONG)
+			return ret < 0 ? ret : 0;
+		thread_beat(&ring->thread);
+	}
+}
+
+static int ring_body(struct thread *self, void *arg)
+{
+	struct ring *ring = arg;
+	int ret, drained = 0;
+
+	thread_ready(self, 0);
+	for (;;) {
+		struct pollfd fd = {.events = POLLIN};
+		bool is_starved = drained == -EAGAIN;
+
+		fd.fd = is_starved ? evq_wait_fd(ring->producer)
+				   : ring_buffer__epoll_fd(ring->buffer);
+		ret = thread_poll(self, &fd, 1, -1);
+		if (ret < 0)
+			break;
+		if (is_starved)
+			evq_wait_clear(ring->producer);
+		drained = ring_drain(ring);
+		if (drained < 0 && drained != -EAGAIN)
+			log_limited(LOG_ERROR, "ring: cannot read the BPF ring buffer: %s",
+				    error_name(drained));
+	}
+	ring_drain(ring);
+	return ret == -ECANCELED ? 0 : ret;
+}
+
+/* The two counters of the ring, as the kernel shows them: consumer at page 0, producer at 1. */
+static const uint64_t *position_map(int map_fd, off_t page)
+{
+	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory = mmap(NULL, bytes, PROT_READ, MAP_SHARED, map_fd, page * (off_t)bytes);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void position_unmap(const uint64_t **position)
+{
+	if (*position)
+		munmap((void *)*position, (size_t)sysconf(_SC_PAGESIZE));
+	*position = NULL;
+}
+
+int ring_init(struct ring *ring, int map_fd)
+{
+	ring->consumer_pos = position_map(map_fd, 0);
+	ring->producer_pos = position_map(map_fd, 1);
+	ring->buffer = ring_buffer__new(map_fd, event_take, ring, NULL);
+	if (!ring->consumer_pos || !ring->producer_pos || !ring->buffer) {
+		int ret = errno ? -errno : -ENOMEM;
+
+		ring_fini(ring);
+		return ret;
+	}
+	return 0;
+}
+
+void ring_fini(struct ring *ring)
+{
+	ring_buffer__free(ring->buffer);
+	ring->buffer = NULL;
+	position_unmap(&ring->consumer_pos);
+	position_unmap(&ring->producer_pos);
+}
+
+int ring_start(struct ring *ring, struct evq_producer *producer)
+{
+	ring->producer = producer;
+	return thread_start(&ring->thread, "ring", ring_body, ring);
+}
+
+void ring_stop(struct ring *ring)
+{
+	thread_stop(&ring->thread);
+}
+
+uint64_t ring_bytes_used(const struct ring *ring)
+{
+	/* Consumer first: it never passes the producer. */
+	uint64_t consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE) - consumed;
+}
