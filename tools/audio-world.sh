@@ -43,6 +43,7 @@ world_spawn() { # NAME CMD...
 	shift
 	setsid "$@" </dev/null >>"$WORLD_DIR/$name.log" 2>&1 &
 	WORLD_PID[$name]=$!
+	disown # the shell would announce each one that is killed
 }
 
 is_gone() { # PID
@@ -61,8 +62,7 @@ world_stop() { # NAME [SIGNAL]
 	unset "WORLD_PID[$1]"
 	signal_group "${2:-TERM}" "$pid"
 	wait_until 5 is_gone "$pid" || true
-	signal_group KILL "$pid"
-	wait "$pid" 2>/dev/null || true
+	signal_group KILL "$pid" || true # what the leader left behind
 }
 
 world_close() {
@@ -154,8 +154,10 @@ world_start_pulseaudio() {
 	wait_until 5 world_pulse_answers
 }
 
-# Double-forks away from the shell: its pid file names the survivor.
+# Double-forks away from the shell: its pid file names the survivor. The file of a killed one goes
+# first: where nobody reaps orphans, its pid still exists and would pass for a running daemon.
 world_start_pulseaudio_daemonised() {
+	rm -f "$XDG_RUNTIME_DIR/pulse/pid"
 	pulseaudio -D --use-pid-file=yes "${world_pulseaudio_options[@]}" >>"$WORLD_DIR/pulseaudio.log" 2>&1 &&
 		wait_until 5 world_pulse_answers &&
 		WORLD_PID[pulseaudio]=$(<"$XDG_RUNTIME_DIR/pulse/pid")
