@@ -11,9 +11,9 @@
  * Never hold a read section while writing to a socket: take a reference inside it, then leave.
  *
  * Include this header, never <urcu/...> before it: it decides whether liburcu's fast paths are
- * inlined. They are, except for the thread sanitizer, which must not see their plain accesses; in
- * its builds RCU_RELEASE and RCU_ACQUIRE carry the happens-before edges that liburcu makes with
- * barriers the sanitizer can't see; elsewhere they are nothing. tests/data/tsan.supp has the one
+ * inlined. They are, except under a sanitizer, whose rules their code breaks on purpose. For the
+ * thread sanitizer RCU_RELEASE and RCU_ACQUIRE carry the happens-before edges that liburcu makes
+ * with barriers it can't see; elsewhere they are nothing. tests/data/tsan.supp has the one
  * suppression that goes with it.
  */
 #ifndef BASE_RCU_H
@@ -21,12 +21,14 @@
 
 #include <stdbool.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define RCU_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#ifndef __has_feature /* clang's; gcc defines the macros */
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define RCU_TSAN 1
 #endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define RCU_ASAN 1
 #endif
 
 #ifdef RCU_TSAN
@@ -35,11 +37,12 @@ void __tsan_release(void *addr);
 #define RCU_ACQUIRE(addr) __tsan_acquire((void *)(addr))
 #define RCU_RELEASE(addr) __tsan_release((void *)(addr))
 #else
-#ifndef _LGPL_SOURCE
-#define _LGPL_SOURCE /* this program is under the GPL: liburcu's inline functions may be used */
-#endif
 #define RCU_ACQUIRE(addr) ((void)(addr))
 #define RCU_RELEASE(addr) ((void)(addr))
+#endif
+
+#if !defined(RCU_TSAN) && !defined(RCU_ASAN) && !defined(_LGPL_SOURCE)
+#define _LGPL_SOURCE /* this program is under the GPL: liburcu's inline functions may be used */
 #endif
 
 #define URCU_API_MAP /* keep the short names: call_rcu, rcu_barrier, ... */

@@ -23,7 +23,6 @@ static int parse(struct config *config, const char *text, struct error *err)
 static const char *refusal(const char *text)
 {
 	static struct error err;
-
 	struct config config, before;
 
 	config_init(&config);
