@@ -161,6 +161,8 @@ static void publish(struct aggregator *a)
 
 	if (snapshot_draft(a->store, &m))
 		return;
+	/* Again: what came before the draft, whose time the snapshot bears, must be in it. */
+	evq_drain(a->queue, take_batch, a);
 	memcpy(m->servers, a->servers, a->server_count * sizeof(a->servers[0]));
 	m->server_count = a->server_count;
 	fill_long_waits(a, m);

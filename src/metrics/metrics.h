@@ -31,7 +31,7 @@ struct metrics_long_wait {
 
 struct metrics {
 	uint64_t sequence;     /* set by snapshot_publish() */
-	uint64_t published_ns; /* set by snapshot_publish() */
+	uint64_t published_ns; /* set by snapshot_publish(): when it was begun */
 	uint64_t started_ns;
 	bool is_sched;	 /* mode */
 	char source[16]; /* "netlink", "bpf" or "scan" */

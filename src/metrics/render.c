@@ -200,13 +200,13 @@ json_t *render_json(const struct metrics *m, uint64_t now_ns)
 	failed |= put(root, "mode", mode(m));
 	failed |= put(root, "age_ns", number(age(now_ns, m->published_ns)));
 	failed |= put(root, "uptime_ns", number(age(now_ns, m->started_ns)));
+	failed |= put_scope(root, m, SCOPE_GLOBAL, 0);
 	failed |= put_servers(root, m);
 	failed |= put(root, "proc_events.source", TEXT(m->source));
 	failed |= put_classes(root, m);
 	failed |= put(root, "sched.ops", TEXT(m->sched_ops));
 	failed |= put_long_waits(root, m, now_ns);
 	failed |= put_threads(root, m);
-	failed |= put_scope(root, m, SCOPE_GLOBAL, 0);
 	if (!failed)
 		return root;
 	json_decref(root);

@@ -57,6 +57,7 @@ struct snapshot_store {
 	struct snapshot *draft;
 	unsigned int allocated, limit;
 	uint64_t sequence;
+	uint64_t drafted_ns;
 
 	_Alignas(CACHE_LINE) struct __cds_lfs_stack free_list;
 	_Atomic bool
@@ -209,6 +210,7 @@ int snapshot_draft(struct snapshot_store *store, struct metrics **out)
 		return -EAGAIN;
 	}
 	memset(&store->draft->metrics, 0, sizeof(store->draft->metrics));
+	store->drafted_ns = clock_now_ns();
 	*out = &store->draft->metrics;
 	return 0;
 }
@@ -230,7 +232,7 @@ void snapshot_publish(struct snapshot_store *store)
 		return;
 	store->draft = NULL;
 	snap->metrics.sequence = ++store->sequence;
-	snap->metrics.published_ns = clock_now_ns();
+	snap->metrics.published_ns = store->drafted_ns;
 	urcu_ref_init(&snap->ref);
 	atomic_fetch_add_explicit(&store->published_total, 1, memory_order_relaxed);
 

@@ -29,7 +29,8 @@ int snapshot_store_new(unsigned int readers, struct snapshot_store **out);
 void snapshot_store_free(struct snapshot_store *store); /* no reader may be left; NULL is a no-op */
 
 /* Publisher: a zeroed picture to fill, or -EAGAIN if all are held (counted as deferred). publish
- * stamps sequence and time, exchanges the pointer and retires the old one by call_rcu. */
+ * stamps sequence and the time of the draft, so that a snapshot newer than a question has all that
+ * was there when it was asked; it exchanges the pointer and retires the old one by call_rcu. */
 int snapshot_draft(struct snapshot_store *store, struct metrics **out);
 void snapshot_publish(struct snapshot_store *store);
 
