@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #define SEND_BUFFER_BYTES (256 * 1024) /* the greatest answer is a quarter of it */
 #define DEFER_ACCEPT_S 1
 #define FD_SEARCH_MAX 4096
+#define CUT_TRIES_MAX 100
 
 void slots_init(struct slots *s, unsigned int workers)
 {
@@ -125,18 +127,21 @@ static struct slot *find_slot(struct slots *s, const struct mg_connection *conn)
 	return NULL;
 }
 
-static void cut(struct slots *s, struct slot *slot)
+/* Fails if the connection is so new that civetweb does not tell its peer yet. */
+static bool cut(struct slots *s, struct slot *slot)
 {
 	const struct mg_request_info *ri = mg_get_request_info(slot->conn);
 	int fd = ri ? find_socket(s->port, CONNECTED, (uint16_t)ri->remote_port) : -1;
 
 	if (fd < 0)
-		return;
-	slot->is_cut = !shutdown(fd, SHUT_RD);
+		return false;
+	slot->is_cut = true;
+	shutdown(fd, SHUT_RD);
 	close(fd);
+	return true;
 }
 
-static void cut_longest_waiting(struct slots *s, const struct slot *but)
+static struct slot *longest_waiting(struct slots *s, const struct slot *but, uint64_t from)
 {
 	struct slot *oldest = NULL;
 	unsigned int i;
@@ -144,27 +149,46 @@ static void cut_longest_waiting(struct slots *s, const struct slot *but)
 	for (i = 0; i < s->count; i++) {
 		struct slot *slot = &s->slots[i];
 
-		if (slot == but || !slot->conn || !slot->is_waiting || slot->is_cut)
+		if (slot == but || !slot->conn || !slot->is_waiting || slot->is_cut ||
+		    slot->order < from)
 			continue;
 		if (!oldest || slot->order < oldest->order)
 			oldest = slot;
 	}
-	if (oldest)
-		cut(s, oldest);
+	return oldest;
+}
+
+/* Ends the longest waiting connection that can be ended. Returns false if some wait but none could
+ * be: within microseconds one can. */
+static bool cut_longest_waiting(struct slots *s, const struct slot *but)
+{
+	struct slot *slot = longest_waiting(s, but, 0);
+	bool is_done = !slot;
+
+	for (; !is_done && slot; slot = longest_waiting(s, but, slot->order + 1))
+		is_done = cut(s, slot);
+	return is_done;
 }
 
 void slots_enter(struct slots *s, const struct mg_connection *conn)
 {
 	struct slot *slot;
+	int tries;
 
 	pthread_mutex_lock(&s->lock);
 	slot = find_slot(s, NULL);
-	if (slot) {
-		*slot = (struct slot){.conn = conn, .order = s->next_order++, .is_waiting = true};
-		s->used++;
-		if (s->used == s->count)
-			cut_longest_waiting(s, slot);
+	if (!slot)
+		goto unlock;
+	*slot = (struct slot){.conn = conn, .order = s->next_order++, .is_waiting = true};
+	s->used++;
+	for (tries = 0; s->used == s->count && tries < CUT_TRIES_MAX; tries++) {
+		if (cut_longest_waiting(s, slot))
+			break;
+		pthread_mutex_unlock(&s->lock);
+		sched_yield();
+		pthread_mutex_lock(&s->lock);
 	}
+unlock:
 	pthread_mutex_unlock(&s->lock);
 }
 
