@@ -283,6 +283,23 @@ static void on_gone(struct tracker *t, int32_t pid)
 	clear_entry(t, pid);
 }
 
+/* The kernel side tells of an exec only if the name is listed or the process had a role. So if ours
+ * is the entry, and the process went on to exec something else before it was made, nobody tells:
+ * look once more, now that any further exec will be told. */
+static void look_again(struct tracker *t, const struct sighting *before)
+{
+	struct registry_slot *slot = registry_find(&t->registry, before->id.pid);
+	struct sighting s;
+
+	if (!slot || before->has_entry)
+		return;
+	if (look(t, before->id.pid, 0, before->source, &s) < 0)
+		drop(t, slot, "ended");
+	else if (strcmp(s.id.exe, before->id.exe) != 0)
+		judge(t, &s);
+	look_away(&s);
+}
+
 void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source)
 {
 	char comm[SERVER_COMM_MAX];
@@ -302,6 +319,7 @@ void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t sour
 		return;
 	}
 	judge(t, &s);
+	look_again(t, &s);
 	look_away(&s);
 }
 
