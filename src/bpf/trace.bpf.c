@@ -63,8 +63,13 @@ static __always_inline bool waker_evidence(struct task_state *st, struct cpu_slo
 
 /*
  * Fires before the wake-up, under the thread's own lock and not under a queue's: the one place
- * where making the thread's state is safe. A thread that has only announced that it would sleep,
- * and is still on its queue, was never off it: there is nothing to measure.
+ * where making the thread's state is safe.
+ *
+ * A thread that is still on its queue has most likely only announced that it would sleep, and goes
+ * on running: nothing to measure. But it may also leave the queue at this very moment; then the
+ * wake-up takes its course without firing again, and the thread is runnable from when it left its
+ * CPU. So the wake-up is remembered until then; if it was of the first kind, the stamp made from it
+ * is replaced by the next one.
  */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_sched_waking, struct task_struct *p)
@@ -75,8 +80,12 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 	bool has_evidence;
 	__u64 now;
 
-	if (task_is_queued(p))
+	if (task_is_queued(p)) {
+		st = bpf_task_storage_get(&task_states, p, NULL, 0);
+		if (st)
+			st->is_wake_pending = 1;
 		return 0;
+	}
 	slot = slot_this_cpu();
 	st = bpf_task_storage_get(&task_states, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!slot || !st)
@@ -105,6 +114,18 @@ int BPF_PROG(on_sched_wakeup_new, struct task_struct *p)
 	return 0;
 }
 
+/* Run once after the rest is attached: threads that never sleep would otherwise never get a state,
+ * since a switch, under the queue's lock, is no place to make one. */
+SEC("iter/task")
+int on_task_visit(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		bpf_task_storage_get(&task_states, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
 static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 now)
 {
 	struct task_state *st = bpf_task_storage_get(&task_states, prev, NULL, 0);
@@ -121,11 +142,12 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 		if (counters && st->is_counted)
 			counters->runtime_ns += run;
 	}
-	if (task_is_queued(prev))
-		st->runnable_ns = now; /* preempted, or gave way */
+	if (task_is_queued(prev) || st->is_wake_pending)
+		st->runnable_ns = now; /* preempted, gave way, or being woken */
 	else if (prev->__state == TASK_DEAD)
 		task_class_clear(st, slot);
 	/* Else it sleeps; a stamp that is there is of a wake-up that has already begun. */
+	st->is_wake_pending = 0;
 }
 
 static __always_inline void long_wait(struct task_struct *prev, struct task_struct *next,

@@ -52,6 +52,10 @@ static const struct program_info programs[] = {
 	 .feature = "socket_filter",
 	 .with = "process events that do not matter cost no wake-up",
 	 .without = "each process event of the machine wakes the daemon"},
+	{.name = "on_task_visit",
+	 .feature = "task_visit",
+	 .with = "threads that run already are measured from now on",
+	 .without = "a thread that runs already is measured only after its next wake-up"},
 	{.name = "context_check"}, /* see waker_context_check() */
 };
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
@@ -307,6 +311,23 @@ static const struct program_info *program_find(const char *name)
 	return NULL;
 }
 
+/* Reading the iterator is what runs it. */
+static void tasks_visit(struct loader *l)
+{
+	struct bpf_link *link = l->trace->links.on_task_visit;
+	char buffer[64];
+	int fd;
+
+	if (!link)
+		return;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		return;
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+	close(fd);
+}
+
 int programs_attach(struct loader *l, struct error *err)
 {
 	const struct bpf_object_skeleton *skeleton = l->trace->skeleton;
@@ -322,6 +343,7 @@ int programs_attach(struct loader *l, struct error *err)
 		}
 	}
 	hooks_publish(l, true);
+	tasks_visit(l);
 	messages_clear();
 	if (l->input && input_bpf__attach(l->input)) {
 		char reason[96];

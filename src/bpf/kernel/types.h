@@ -122,6 +122,10 @@ struct linux_binprm {
 	const char *interp;
 };
 
+struct bpf_iter__task {
+	struct task_struct *task;
+};
+
 struct input_dev {
 	unsigned long keybit[12];
 };

@@ -40,7 +40,8 @@ struct task_state {
 	__u8 reason;
 	__u8 is_counted; /* in the gauge of its class */
 	__u8 is_dead;
-	__u8 pad[7];
+	__u8 is_wake_pending; /* a wake-up was seen while it was still on its queue */
+	__u8 pad[6];
 };
 
 struct {
