@@ -23,7 +23,7 @@ wait_until() { # SECONDS CMD...
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/./} < deadline)) || return 1
-		sleep 0.02
+		sleep 0.05
 	done
 }
 

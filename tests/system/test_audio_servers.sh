@@ -96,7 +96,7 @@ world_stop pipewire
 
 life pulseaudio pulseaudio /usr/bin/pulseaudio world_start_pulseaudio "world_play_pulse 3"
 life pulseaudio pulseaudio /usr/bin/pulseaudio world_start_pulseaudio_daemonised "world_play_pulse 3" \
-	"fork netlink bpf"
+	fork
 life jackd jackd /usr/bin/jackd world_start_jackd true
 life jackdbus jackdbus /usr/bin/jackdbus world_start_jackdbus work_jackdbus
 life sndiod sndiod /usr/bin/sndiod world_start_sndiod work_sndiod
