@@ -10,7 +10,8 @@
  * Owner:    evq_new() allocates everything; nothing is allocated afterwards.
  * Threads:  each producer belongs to one thread; one consumer thread; evq_queued() from any.
  * Blocking: never. A producer whose pool is empty gets -EAGAIN, arms its wait fd and stops taking
- *           from its own source, so that the loss (if any) happens and is counted there.
+ *           from its own source, so that the loss (if any) happens and is counted there. The one
+ *           exception: evq_drain() waits for a push whose thread lost its CPU between two stores.
  * Limits:   EVQ_PRODUCERS_MAX producers; EVQ_BATCH_BYTES of payload a batch.
  */
 #ifndef BASE_EVQ_H
