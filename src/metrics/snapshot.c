@@ -110,9 +110,10 @@ static void wake_publisher(struct snapshot_store *store)
 static void give_back(struct urcu_ref *ref)
 {
 	struct snapshot *snap = caa_container_of(ref, struct snapshot, ref);
-	struct snapshot_store *store = snap->store;
+	struct snapshot_store *store;
 
 	RCU_ACQUIRE(snap);
+	store = snap->store;
 	clear_bodies(snap); /* here and not in the next draft: idle snapshots hold no text */
 	atomic_fetch_sub_explicit(&store->live, 1, memory_order_relaxed);
 	RCU_RELEASE(snap);
@@ -174,6 +175,7 @@ int snapshot_store_new(unsigned int readers, struct snapshot_store **out)
 	store->current->metrics.published_ns = clock_now_ns();
 	urcu_ref_init(&store->current->ref);
 	atomic_store(&store->live, 1);
+	RCU_RELEASE(store->current);
 	*out = store;
 	return 0;
 
@@ -191,6 +193,7 @@ void snapshot_store_free(struct snapshot_store *store)
 	if (!store)
 		return;
 	rcu_barrier(); /* retired ones are on the free list then */
+	RCU_ACQUIRE(store);
 	while ((snap = pop_free(store)))
 		free(snap);
 	free(store->draft);
@@ -219,9 +222,12 @@ int snapshot_draft(struct snapshot_store *store, struct metrics **out)
 static void on_retired(struct rcu_head *head)
 {
 	struct snapshot *snap = caa_container_of(head, struct snapshot, retired);
+	struct snapshot_store *store;
 
 	RCU_ACQUIRE(snap);
+	store = snap->store;
 	snapshot_put(snap);
+	RCU_RELEASE(store); /* for snapshot_store_free(), after its barrier */
 }
 
 void snapshot_publish(struct snapshot_store *store)
