@@ -188,6 +188,8 @@ void daemon_stop(struct daemon *d)
 {
 	if (!d)
 		return;
+	if (d->http)
+		gather_forget_http(&d->gather);
 	http_stop(d->http);
 	if (d->ctl)
 		ctl_stop(d->ctl);
@@ -198,7 +200,6 @@ void daemon_stop(struct daemon *d)
 	if (d->aggregator)
 		aggregator_stop(d->aggregator);
 
-	http_free(d->http);
 	ctl_free(d->ctl);
 	detect_free(d->detect);
 	aggregator_free(d->aggregator);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/rcu.h"
 
 void gather_init(struct gather *g, struct loader *loader, struct snapshot_store *store)
 {
@@ -85,6 +86,25 @@ static void collect_loader(struct loader *loader, struct metrics *m)
 	}
 }
 
+static void collect_http(struct gather *g, struct metrics *m)
+{
+	struct http_counters counters;
+
+	rcu_reader_enter();
+	http_counters(atomic_load(&g->http), &counters);
+	RCU_RELEASE(&g->http);
+	rcu_reader_exit();
+	m->http_requests_total = counters.requests_total;
+	m->http_rejected_total = counters.rejected_total;
+}
+
+void gather_forget_http(struct gather *g)
+{
+	atomic_store(&g->http, NULL);
+	synchronize_rcu();
+	RCU_ACQUIRE(&g->http);
+}
+
 static void collect_self(const struct gather *g, struct metrics *m)
 {
 	struct snapshot_counts counts;
@@ -106,8 +126,6 @@ void gather_collect(void *ctx, struct metrics *m)
 	struct gather *g = ctx;
 	struct detect *d = atomic_load(&g->detect);
 	struct ctl *c = atomic_load(&g->ctl);
-	struct http_counters http;
-
 	collect_loader(g->loader, m);
 	if (d)
 		collect_detect(d, m);
@@ -118,9 +136,7 @@ void gather_collect(void *ctx, struct metrics *m)
 		m->ctl_requests_total = counters.requests_total;
 		m->ctl_clients = counters.clients;
 	}
-	http_counters(atomic_load(&g->http), &http);
-	m->http_requests_total = http.requests_total;
-	m->http_rejected_total = http.rejected_total;
+	collect_http(g, m);
 	collect_self(g, m);
 }
 

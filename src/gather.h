@@ -2,8 +2,8 @@
 /*
  * Gather: brings the counters of all rooms into one struct metrics, for the aggregator.
  *
- * Threads:  gather_collect() on the aggregator's thread only; the objects must outlive it, but for
- *           http, which comes and goes atomically.
+ * Threads:  gather_collect() on the aggregator's thread only. The objects must outlive that thread,
+ *           but for http, which stops (and is freed) while snapshots are still published.
  * Blocking: one system call per server and a few for the process itself.
  */
 #ifndef GATHER_H
@@ -29,6 +29,9 @@ struct gather {
 
 void gather_init(struct gather *g, struct loader *loader, struct snapshot_store *store);
 void gather_fini(struct gather *g);
+
+/* Returns when no gather_collect() looks at the HTTP server any more: it may be freed. */
+void gather_forget_http(struct gather *g);
 
 /* aggregator_source.collect and .readers_until; ctx is the struct gather. */
 void gather_collect(void *ctx, struct metrics *m);

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What the daemon costs: nothing for processes that do not matter, nothing at rest, and next to nothing
+# with one reader a second.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+STORM=$(dirname "$GAMERD")/tests/storm
+
+# CPU time of all threads so far, in ns: the scheduler's own sum, not the tick's samples.
+daemon_cpu_ns() {
+	cat /proc/"$DAEMON_PID"/task/*/schedstat | awk '{ sum += $1 } END { printf "%d", sum }'
+}
+
+# Wake-ups settle when nothing happens for half a second.
+settled() {
+	local before
+
+	before=$(daemon_switches)
+	read -rt 0.5 <> <(:) || true
+	[[ $(daemon_switches) == "$before" ]]
+}
+
+start_daemon --no-api || exit 1
+check_within 10 "the daemon comes to rest" settled
+
+before=$(daemon_switches)
+"$STORM" -n 1000 -k 4 -w /bin/true >/dev/null
+after=$(daemon_switches)
+check_equal "1000 forks and execs of /bin/true wake no thread" 0 $((after - before))
+
+before=$(daemon_switches)
+read -rt 10 <> <(:) || true
+after=$(daemon_switches)
+check_equal "10 s at rest wake no thread" 0 $((after - before))
+
+check "the daemon still works" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
+stop_daemon
+check_equal "it ends with status 0" 0 "$DAEMON_STATUS"
+
+# The same with the debug API: civetweb's own master polls, so its threads do not count here.
+start_daemon || exit 1
+wakeups_before=$(metrics .proc_events.wakeups_total)
+"$STORM" -n 1000 -k 4 -w /bin/true >/dev/null
+check_equal "proc_events.wakeups_total counts none for them" "$wakeups_before" \
+	"$(metrics .proc_events.wakeups_total)"
+check "the filter has seen and dropped them" holds \
+	'.proc_events.filter_seen_total - .proc_events.filter_passed_total >= 2000'
+
+cpu_before=$(daemon_cpu_ns)
+start=${EPOCHREALTIME/./}
+for _ in {1..20}; do
+	http /metrics -o /dev/null
+	read -rt 0.98 <> <(:) || true
+done
+elapsed_us=$((${EPOCHREALTIME/./} - start))
+cpu_ns=$(($(daemon_cpu_ns) - cpu_before))
+echo "# a reader each second: $((cpu_ns / 1000)) us of CPU in $((elapsed_us / 1000)) ms," \
+	"$(awk "BEGIN { printf \"%.4f\", $cpu_ns / 10 / $elapsed_us }") % of a core"
+check "a reader each second costs below 0.05 % of a core" test $((cpu_ns * 2)) -lt "$elapsed_us"
+finish

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The stats socket and its clients: --stats, --monitor across a restart, --watch-input, --check, and
+# that nothing of the debug API exists without --debug-api.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need socat ss
+
+lines_of() { # FILE PATTERN COUNT
+	[[ $(grep -cE "$2" "$1") -ge $3 ]]
+}
+
+start_daemon --no-api || exit 1
+check_equal "no HTTP thread" "" "$(cat /proc/"$DAEMON_PID"/task/*/comm | grep -i civetweb)"
+check_equal "no TCP socket" "" "$(ss -tlnpH | grep "pid=$DAEMON_PID,")"
+socat -u /dev/null "UNIX-CONNECT:$DAEMON_RUNTIME/stats"
+published() {
+	stats_request '{"req":"stats"}' | jq .args.resp.self_snapshots_published_total
+}
+
+# Deltas are per connection: the first answer is the baseline.
+answers=$({
+	printf '{"req":"stats"}\n'
+	read -rt 1.5 <> <(:)
+	printf '{"req":"stats","args":{"target":"top"}}\n'
+	read -rt 0.3 <> <(:)
+} | socat -t 2 - "UNIX-CONNECT:$DAEMON_RUNTIME/stats")
+check_equal "two answers" 2 "$(wc -l <<<"$answers")"
+check_equal "the first is the baseline" 0 "$(head -n 1 <<<"$answers" | jq .args.resp.classes.normal.wakeups)"
+check "the second counts from there" \
+	test "$(tail -n 1 <<<"$answers" | jq .args.resp.classes.normal.wakeups)" -gt 0
+check_equal "bad JSON: errno 22" 22 "$(stats_request '{"req":' | jq .errno)"
+check_equal "an unknown request: errno 22" 22 "$(stats_request '{"req":"levels"}' | jq .errno)"
+check_equal "an unknown target: errno 22" 22 "$(stats_request '{"req":"stats","args":{"target":"x"}}' | jq .errno)"
+check_equal "the connection survives it" 0 \
+	"$(printf 'rubbish\n{"req":"stats_meta"}\n' | socat -t 2 - "UNIX-CONNECT:$DAEMON_RUNTIME/stats" | tail -n 1 | jq .errno)"
+# Every field of the answer is in the schema, and the other way round.
+meta=$(stats_request '{"req":"stats_meta"}')
+top=$(jq -r '.args.resp | to_entries[] | select(.value.top == "true") | .key' <<<"$meta")
+check_equal "the schema names the fields of the answer" \
+	"$(jq -c ".args.resp[\"$top\"].fields | keys" <<<"$meta")" "$(jq -c '.args.resp | keys' <<<"$(tail -n 1 <<<"$answers")")"
+
+# --monitor waits for a daemon and survives its restart.
+"$GAMERD" --config "$DAEMON_CONFIG" --monitor 0.3 >"$TEST_DIR/monitor" 2>"$TEST_DIR/monitor.err" &
+monitor=$!
+DAEMON_PIDS+=("$monitor")
+check_within 10 "--monitor prints" lines_of "$TEST_DIR/monitor" normal 3
+config=$DAEMON_CONFIG
+stop_daemon
+check "it outlives the daemon" is_alive "$monitor"
+: >"$TEST_DIR/monitor"
+"$GAMERD" --observe --config "$config" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "the daemon is back" grep -qw ready "$DAEMON_LOG"
+check_within 10 "--monitor goes on" lines_of "$TEST_DIR/monitor" normal 3
+kill -INT "$monitor"
+wait "$monitor"
+check_equal "--monitor ends with status 0" 0 $?
+
+"$GAMERD" --config "$config" --watch-input 0.3 >"$TEST_DIR/input" 2>"$TEST_DIR/input.err" &
+watch=$!
+DAEMON_PIDS+=("$watch")
+check_within 10 "--watch-input prints" lines_of "$TEST_DIR/input" '^\[[0-9:]{8}\].*KBD:.*MOUSE:.*OTHER:' 2
+kill -TERM "$watch"
+wait "$watch"
+check_equal "--watch-input ends with status 0" 0 $?
+stop_daemon
+
+# --stats prints from within.
+start_daemon --no-api --stats 0.3 || exit 1
+check_within 10 "--stats prints" lines_of "$DAEMON_OUT" normal 3
+stop_daemon
+check_equal "--stats ends with status 0" 0 "$DAEMON_STATUS"
+
+check "--help-stats explains" grep -q wakeups <("$GAMERD" --help-stats)
+check "--version names it" grep -qE '^scx_gamerd [0-9.]+ [a-z0-9_]+-' <("$GAMERD" --version)
+daemon_prepare
+check "--check says what it can" grep -q proc_connector <("$GAMERD" --config "$DAEMON_CONFIG" --check)
+check "--check leaves nothing behind" test ! -e "$DAEMON_RUNTIME"
+finish

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The debug API against real clients, friendly and hostile.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need socat wrk
+
+status() { # PATH [CURL OPTIONS...]
+	local path=$1
+
+	shift
+	http "$path" --path-as-is -o /dev/null -w '%{http_code}' "$@"
+}
+
+# Sends the bytes as they are; prints the status of the answer, or "closed".
+raw_status() { # BYTES
+	local line
+
+	line=$(printf '%b' "$1" | timeout 10 socat -t 5 - "TCP:127.0.0.1:$DAEMON_PORT" 2>/dev/null | head -n 1 | tr -d '\r\0')
+	if [[ $line =~ ^HTTP/1\.[01]\ ([0-9]+) ]]; then
+		echo "${BASH_REMATCH[1]}"
+	else
+		echo closed
+	fi
+}
+
+# An answer of that status, or no answer at all: both refuse.
+check_refused() { # NAME STATUS BYTES
+	local got
+
+	got=$(raw_status "$3")
+	if [[ $got == "$2" || $got == closed ]]; then
+		ok "$1 ($got)"
+	else
+		not_ok "$1" "expected $2, got $got"
+	fi
+}
+
+start_daemon || exit 1
+
+check_equal "/metrics" 200 "$(status /metrics)"
+check_equal "/health" 200 "$(status /health)"
+check_equal "/" 200 "$(status /)"
+for path in /nothing /metricsfoo /metrics/ //metrics /metrics%00 /../metrics /health/x; do
+	check_equal "$path is not there" 404 "$(status "$path")"
+done
+check_equal "an unknown format" 400 "$(status '/metrics?format=xml')"
+for method in POST PUT DELETE OPTIONS PATCH TRACE; do
+	check_equal "$method is not allowed" 405 "$(status /metrics -X $method)"
+done
+check_equal "HEAD has no body" "200 0" "$(http /metrics --head -o /dev/null -w '%{http_code} %{size_download}')"
+check_equal "a foreign Host" 403 "$(status /metrics -H 'Host: evil.example')"
+check_equal "a Host that only looks local" 403 "$(status /metrics -H 'Host: localhost.evil.example')"
+check_equal "Host localhost" 200 "$(status /metrics -H "Host: localhost:$DAEMON_PORT")"
+check_equal "Host [::1]" 200 "$(status /metrics -H 'Host: [::1]')"
+check "no CORS header, even when asked" \
+	test -z "$(http /metrics -D - -o /dev/null -H 'Origin: http://evil.example' | grep -i access-control)"
+check "none for a preflight" test -z "$(http /metrics -X OPTIONS -D - -o /dev/null \
+	-H 'Origin: http://evil.example' -H 'Access-Control-Request-Method: GET' | grep -i access-control)"
+
+check_equal "JSON by default" application/json "$(http /metrics -o /dev/null -w '%{content_type}' | cut -d';' -f1)"
+check_equal "Prometheus by Accept" text/plain \
+	"$(http /metrics -o /dev/null -w '%{content_type}' -H 'Accept: text/plain' | cut -d';' -f1)"
+check_equal "format wins over Accept" application/json \
+	"$(http '/metrics?format=json' -o /dev/null -w '%{content_type}' -H 'Accept: text/plain' | cut -d';' -f1)"
+etag=$(http /metrics -D - -o /dev/null | sed -n 's/^[Ee][Tt]ag: *//p' | tr -d '\r')
+check "an ETag" test -n "$etag"
+check_equal "304 for the same one" 304 "$(status /metrics -H "If-None-Match: $etag")"
+
+# malformed
+host='Host: localhost\r\n'
+check_equal "no Host" 400 "$(raw_status 'GET /metrics HTTP/1.1\r\n\r\n')"
+check_refused "two Hosts" 400 "GET /metrics HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n"
+check_refused "no request line" 400 '\r\n\r\n'
+check_refused "binary rubbish" 400 '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'
+check_refused "no version" 400 "GET /metrics\r\n${host}\r\n"
+check_refused "a body" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 5\r\n\r\nhello"
+check_refused "two lengths" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 0\r\nContent-Length: 5\r\n\r\nhello"
+check_refused "an endless length" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 99999999999999999999\r\n\r\n"
+long=$(head -c 20000 /dev/zero | tr '\0' a)
+check_refused "a request line of 20 kB" 414 "GET /$long HTTP/1.1\r\n${host}\r\n"
+check_refused "a header of 20 kB" 431 "GET /metrics HTTP/1.1\r\n${host}X: $long\r\n\r\n"
+check_equal "all that did no harm" 200 "$(status /metrics)"
+
+# many readers: one rendering per snapshot, shared by all
+rendered_before=$(metrics .http.bodies_rendered_total)
+requests_before=$(metrics .http.requests_total)
+published_before=$(metrics .sequence)
+wrk -t1 -c4 -d3s "http://127.0.0.1:$DAEMON_PORT/metrics?format=json" >"$TEST_DIR/wrk"
+read -rt 1.2 <> <(:) || true # the next snapshot counts what the last one still got
+requests=$(($(metrics .http.requests_total) - requests_before))
+rendered=$(($(metrics .http.bodies_rendered_total) - rendered_before))
+published=$(($(metrics .sequence) - published_before))
+echo "# $requests requests, $published snapshots, $rendered bodies rendered"
+check "wrk got through" test "$requests" -gt 1000
+check "no errors" test -z "$(grep -E 'Non-2xx|Socket errors' "$TEST_DIR/wrk")"
+check "a body is rendered at most once per snapshot" test "$rendered" -le $((published + 1))
+
+# slow clients: half-open connections, some of which drip
+rss_before=$(awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON_PID/status")
+need python3
+python3 - "$DAEMON_PORT" "$TEST_DIR/open" "$TEST_DIR/stop" <<'PY' &
+import os, select, socket, sys
+port, ready, stop = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+clients = []
+for i in range(100):
+    c = socket.create_connection(("127.0.0.1", port), 5)
+    if i % 2:
+        c.send(b"GET /metrics HTTP/1.1\r\n")
+    clients.append(c)
+open(ready, "w").close()
+for turn in range(40):
+    if os.path.exists(stop):
+        break
+    for c in clients[1::2]:
+        try:
+            c.send(b"X")
+        except OSError:
+            pass
+    select.select([], [], [], 0.5)
+PY
+slow=$!
+check_within 10 "100 connections are half open" test -e "$TEST_DIR/open"
+for attempt in 1 2 3; do
+	check_equal "a healthy client is answered within 1 s ($attempt)" 200 "$(status /health --max-time 1)"
+done
+rss=$(awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON_PID/status")
+touch "$TEST_DIR/stop"
+wait "$slow"
+echo "# $((rss - rss_before)) KiB for them"
+check "memory is bounded" test $((rss - rss_before)) -lt 4096
+check_equal "and afterwards all is well" 200 "$(status /metrics)"
+
+stop_daemon
+check_equal "the daemon ends with status 0" 0 "$DAEMON_STATUS"
+finish

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Who gets a role and who does not: near names, executables of users, scripts, links, renamed threads.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PIDS=()
+
+# Starts CMD and waits until it is that program (its comm is NAME).
+launch() { # NAME CMD...
+	local name=$1
+
+	shift
+	"$@" </dev/null >/dev/null 2>&1 &
+	LAUNCHED=$!
+	PIDS+=("$LAUNCHED")
+	wait_until 5 has_comm "$LAUNCHED" "${name:0:15}"
+}
+
+has_comm() { # PID NAME
+	[[ $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]
+}
+
+listed() { # PID
+	holds ".audio.servers | any(.pid == $1)"
+}
+
+end_launched() {
+	kill -KILL "${PIDS[@]}" 2>/dev/null
+	wait "${PIDS[@]}" 2>/dev/null
+	PIDS=()
+}
+
+rejected() {
+	metrics .audio.rejected_total
+}
+
+# A rejection is seen by the detect thread a moment after the exec.
+rejected_is() { # COUNT
+	[[ $(rejected) == "$1" ]]
+}
+
+start_daemon || exit 1
+
+# The rule itself, so that the negatives below mean something.
+server=$(fake_server pipewire)
+launch pipewire "$server" 1000
+check_within 5 "a root-owned executable called pipewire has a role" listed "$LAUNCHED"
+check_equal "its role" audio_server "$(metrics ".audio.servers[] | select(.pid == $LAUNCHED) | .role")"
+check_equal "nothing is rejected so far" 0 "$(rejected)"
+
+for name in alsactl pulsar jackett pipewire-foo pipewir; do
+	launch "$name" "$(fake_server $name)" 1000
+	check "$name: no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+done
+check_equal "a near name is not even rejected" 0 "$(rejected)"
+
+# A user's own binary.
+mkdir -m 0755 "$TEST_DIR/user"
+install -m 0755 "$(command -v sleep)" "$TEST_DIR/user/pipewire"
+chown -R 65534:65534 "$TEST_DIR/user"
+before=$(rejected)
+launch pipewire as_user "$TEST_DIR/user/pipewire" 1000
+check_within 5 "a user's own pipewire is counted as rejected" rejected_is $((before + 1))
+check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+
+# Owned by root, but anybody can write it.
+mkdir -m 0755 "$TEST_DIR/open"
+install -m 0777 "$(command -v sleep)" "$TEST_DIR/open/jackd"
+chmod 0777 "$TEST_DIR/open/jackd"
+before=$(rejected)
+launch jackd "$TEST_DIR/open/jackd" 1000
+check_within 5 "an executable that others can write is rejected" rejected_is $((before + 1))
+check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+
+# A symbolic link of a user to something root owns: the name is right, the executable is another.
+ln -s "$(command -v sleep)" "$TEST_DIR/user/pulseaudio"
+before=$(rejected)
+launch pulseaudio as_user "$TEST_DIR/user/pulseaudio" 1000
+check_within 5 "a link called pulseaudio to another program is rejected" rejected_is $((before + 1))
+check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+
+# A script: its interpreter is owned by root.
+printf '#!/bin/sh\nread -r line <"%s"\n' "$TEST_DIR/fifo" >"$TEST_DIR/user/wireplumber"
+mkfifo -m 0666 "$TEST_DIR/fifo"
+chmod 0755 "$TEST_DIR/user/wireplumber"
+before=$(rejected)
+launch wireplumber as_user "$TEST_DIR/user/wireplumber"
+check_within 5 "a script called wireplumber is rejected" rejected_is $((before + 1))
+check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+
+# A process, and a thread, that rename themselves.
+rename='import ctypes, sys, threading, time
+prctl = ctypes.CDLL(None).prctl
+def rename(): prctl(15, b"pulseaudio", 0, 0, 0)
+if sys.argv[1] == "process":
+    rename()
+    time.sleep(1000)
+def body():
+    rename()
+    open(sys.argv[2], "w").close()
+    time.sleep(1000)
+threading.Thread(target=body).start()'
+need python3
+before=$(rejected)
+launch pulseaudio python3 -c "$rename" process
+check_within 5 "a process renamed pulseaudio is rejected" rejected_is $((before + 1))
+check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+before=$(rejected)
+python3 -c "$rename" thread "$TEST_DIR/renamed" </dev/null >/dev/null 2>&1 &
+LAUNCHED=$!
+PIDS+=("$LAUNCHED")
+check_within 5 "a thread renames itself pulseaudio" test -e "$TEST_DIR/renamed"
+check "its process has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+check "no thread of a normal process became audio_server" holds \
+	'.classes.audio_server.threads == ([.audio.servers[].threads] | add)'
+
+check_equal "one server is left: the real one" 1 "$(metrics '.audio.servers | length')"
+check "and one entry in the BPF table" holds '.roles.entries == 1'
+end_launched
+check_within 5 "nothing is left after they ended" holds '.roles.entries == 0 and .audio.servers == []'
+finish

@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Starts that must be refused: one sentence, status 1, nothing left behind.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need unshare socat python3
+
+# Runs the daemon so that it must refuse, and checks how.
+refused() { # NAME PATTERN CMD...
+	local name=$1 pattern=$2 output status
+
+	shift 2
+	output=$(timeout 20 "$@" 2>&1 </dev/null)
+	status=$?
+	check_equal "$name: status" 1 "$status"
+	check_equal "$name: one line" 1 "$(printf '%s\n' "$output" | wc -l)"
+	check "$name: says why" grep -qiE "$pattern" <<<"$output"
+	echo "#   $output"
+}
+
+daemon_prepare
+run=("$GAMERD" --config "$DAEMON_CONFIG")
+chmod -R a+rX "$TEST_DIR"
+
+refused "unknown option" "unknown option '--nonsense'" "${run[@]}" --nonsense
+refused "stray argument" "unexpected argument" "${run[@]}" now
+refused "missing value" "needs a value" "$GAMERD" --stats
+refused "bad interval" "stats takes seconds" "${run[@]}" --stats soon
+refused "bad port" "port from 0 to 65535" "${run[@]}" --debug-api 65536
+refused "contradiction" "exclude each other" "${run[@]}" --observe --require-sched
+refused "no scheduler to require" "observes" "${run[@]}" --require-sched
+refused "no such file" "No such file" "$GAMERD" --config /nonexistent/gamerd.json
+echo '{ "roles_maxx": 3 }' >"$TEST_DIR/bad.json"
+refused "unknown key" "roles_maxx" "$GAMERD" --config "$TEST_DIR/bad.json"
+echo '{ "roles_max": "many" }' >"$TEST_DIR/bad.json"
+refused "wrong type" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
+echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
+refused "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
+echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
+refused "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
+
+refused "an ordinary user" "root|CAP_BPF" as_user "${run[@]}"
+refused "no BTF" "BTF" unshare --mount sh -c \
+	'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "${run[@]}"
+check "nothing is left behind" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
+
+python3 -c 'import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True)
+time.sleep(60)' >"$TEST_DIR/port" &
+DAEMON_PIDS+=($!)
+check_within 5 "a port is taken" test -s "$TEST_DIR/port"
+refused "taken port" "port|address" "${run[@]}" --debug-api "$(<"$TEST_DIR/port")"
+check "nothing is left behind by it" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
+
+start_daemon --no-api || exit 1
+refused "second instance" "$DAEMON_PID" "$GAMERD" --config "$DAEMON_CONFIG"
+check "the first one is untouched" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
+stop_daemon
+check_equal "and ends well" 0 "$DAEMON_STATUS"
+
+# Degraded, not refused: no proc connector in another network namespace.
+daemon_prepare
+unshare --net "$GAMERD" --observe --config "$DAEMON_CONFIG" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "without the proc connector it starts" grep -qw ready "$DAEMON_LOG"
+check "and says what it uses instead" grep -q 'BPF records' "$DAEMON_LOG"
+server=$(fake_server pipewire)
+"$server" 1000 &
+pid=$!
+servers_by_socket() {
+	stats_request '{"req":"stats"}' | jq -e ".args.resp.servers | has(\"$pid\")" >/dev/null
+}
+check_within 5 "it knows a server all the same" servers_by_socket
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null
+stop_daemon
+check_equal "and ends with status 0" 0 "$DAEMON_STATUS"
+finish

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The end of the daemon: by signal in the middle of load, by SIGKILL, and what stays behind.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need wrk socat stress-ng
+
+for signal in TERM INT; do
+	start_daemon || exit 1
+	runtime=$DAEMON_RUNTIME socket=$DAEMON_SOCKET
+	short=$(fake_server pipewire /bin/true)
+	wrk -t1 -c8 -d20s "http://127.0.0.1:$DAEMON_PORT/metrics" >/dev/null 2>&1 &
+	load=($!)
+	"$(dirname "$GAMERD")/tests/storm" -n 100000 -k 8 -w "$short" >/dev/null 2>&1 &
+	load+=($!)
+	stress-ng --cpu 2 --timeout 20 >/dev/null 2>&1 &
+	load+=($!)
+	check_within 10 "SIG$signal: the load is on" holds '.proc_events.received_total > 500 and .http.requests_total > 100'
+	start=${EPOCHREALTIME/./}
+	kill -"$signal" "$DAEMON_PID"
+	wait_daemon 10
+	elapsed_ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+	kill "${load[@]}" 2>/dev/null
+	wait "${load[@]}" 2>/dev/null
+	echo "# it took $elapsed_ms ms"
+	check_equal "SIG$signal under load: status" 0 "$DAEMON_STATUS"
+	check "SIG$signal under load: within 1 s" test "$elapsed_ms" -lt 1000
+	check "SIG$signal: no socket is left" test ! -e "$runtime/stats" -a ! -e "$socket"
+	check "SIG$signal: no pid file is left" test ! -e "$runtime/pid"
+	check "SIG$signal: nothing but the start and the end in the log" \
+		test -z "$(grep -iE 'error|fail|sanitizer' "$DAEMON_LOG")"
+done
+
+# Killed: the kernel takes the BPF programs away; the next start finds dead sockets and replaces them.
+start_daemon --no-api || exit 1
+kill -KILL "$DAEMON_PID"
+wait "$DAEMON_PID" 2>/dev/null
+check "a killed daemon leaves its socket file" test -e "$DAEMON_RUNTIME/stats"
+"$GAMERD" --observe --config "$DAEMON_CONFIG" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "the next start replaces it" grep -qw ready "$DAEMON_LOG"
+check "and answers on it" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
+check "on the ecosystem's socket, too" grep -q '"errno": *0' <(stats_request '{"req":"stats"}' "$DAEMON_SOCKET")
+stop_daemon HUP
+check_equal "SIGHUP ends it, too" 0 "$DAEMON_STATUS"
+finish
