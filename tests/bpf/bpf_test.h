@@ -31,6 +31,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/server.h"
+#include "base/thread.h"
 #include "loader/loader.h"
 
 #define DEADLINE_MS 10000

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The socket filter on a real proc connector socket: what concerns a role comes through, what does
+ * not does not. Other processes of the machine may pass, too; only ours are judged.
+ */
+#include "bpf/bpf_test.h"
+
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+static struct bench bench;
+static char dir[] = "/tmp/gamerd-filter-XXXXXX";
+static char server[128];
+
+struct message {
+	struct nlmsghdr header;
+	struct cn_msg cn;
+	struct proc_event event;
+} __attribute__((packed));
+
+static void subscribe(int fd, uint32_t op)
+{
+	struct {
+		struct nlmsghdr header;
+		struct cn_msg cn;
+		uint32_t op;
+	} __attribute__((packed)) request = {
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = NLMSG_DONE},
+		.cn = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(uint32_t)},
+		.op = op,
+	};
+
+	assert_int_equal(send(fd, &request, sizeof(request), 0), (ssize_t)sizeof(request));
+}
+
+/* The next message within the time; false if none comes. */
+static bool receive(int fd, int timeout_ms, struct proc_event *out)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct message message = {0};
+
+	if (poll(&pfd, 1, timeout_ms) != 1)
+		return false;
+	if (recv(fd, &message, sizeof(message), 0) < 0)
+		return false;
+	*out = message.event;
+	return true;
+}
+
+static bool is_about(const struct proc_event *event, uint32_t what, pid_t pid)
+{
+	if ((uint32_t)event->what != what)
+		return false;
+	/* All kinds begin with pid and tgid; a fork's child comes third. */
+	return event->event_data.exec.process_tgid == pid ||
+	       (what == PROC_EVENT_FORK && event->event_data.fork.child_tgid == pid);
+}
+
+static void expect(int fd, uint32_t what, pid_t pid)
+{
+	uint64_t end = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC;
+	struct proc_event event;
+
+	while (clock_now_ns() < end)
+		if (receive(fd, 100, &event) && is_about(&event, what, pid))
+			return;
+	fail_msg("no event %#x about %d", what, (int)pid);
+}
+
+static pid_t run_true(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return pid;
+}
+
+/* Messages are queued while the process runs, so after waitpid() all are there. */
+static void test_nothing_passes(void **state)
+{
+	int fd = *(int *)*state;
+	struct cpu_slot before = *bench_counters(&bench), after;
+	struct proc_event event;
+	pid_t pids[200];
+
+	for (int i = 0; i < 200; i++)
+		pids[i] = run_true();
+	while (receive(fd, 0, &event)) {
+		for (int i = 0; i < 200; i++) {
+			assert_false(is_about(&event, PROC_EVENT_FORK, pids[i]));
+			assert_false(is_about(&event, PROC_EVENT_EXEC, pids[i]));
+			assert_false(is_about(&event, PROC_EVENT_COMM, pids[i]));
+			assert_false(is_about(&event, PROC_EVENT_EXIT, pids[i]));
+		}
+	}
+	after = *bench_counters(&bench);
+	/* Fork, exec, exit of each was seen. */
+	assert_true(after.filter_seen - before.filter_seen >= 600);
+}
+
+static void test_server_passes(void **state)
+{
+	int fd = *(int *)*state;
+	struct child c = child_start(server);
+	pid_t forked;
+
+	expect(fd, PROC_EVENT_EXEC, c.pid);
+	forked = child_tell(&c, 'f').number;
+	expect(fd, PROC_EVENT_FORK, forked);
+	child_tell(&c, 'n'); /* takes another name: a role's process is followed */
+	expect(fd, PROC_EVENT_COMM, c.pid);
+	child_end(&c);
+	expect(fd, PROC_EVENT_EXIT, c.pid);
+}
+
+/* The end of one thread of a server is not told: the process lives. */
+static void test_thread_exit_is_dropped(void **state)
+{
+	int fd = *(int *)*state;
+	struct child c = child_start(server);
+	struct proc_event event;
+
+	expect(fd, PROC_EVENT_EXEC, c.pid);
+	child_tell(&c, 't');
+	while (receive(fd, 0, &event))
+		assert_false(is_about(&event, PROC_EVENT_EXIT, c.pid));
+	child_end(&c);
+	expect(fd, PROC_EVENT_EXIT, c.pid);
+}
+
+/* A process that renames itself to a server's name: user space has to look. */
+static void test_rename_passes(void **state)
+{
+	int fd = *(int *)*state;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, "pulseaudio");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	expect(fd, PROC_EVENT_COMM, pid);
+}
+
+static void test_selftest_passes(void **state)
+{
+	int fd = *(int *)*state, status;
+	pid_t pid;
+
+	loader_filter_selftest(bench.loader, (uint32_t)getpid());
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_NAME, "probe");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	loader_filter_selftest(bench.loader, 0);
+	expect(fd, PROC_EVENT_FORK, pid);
+	expect(fd, PROC_EVENT_COMM, pid);
+	expect(fd, PROC_EVENT_EXIT, pid);
+	test_nothing_passes(state);
+}
+
+static void *thread_body(void *arg)
+{
+	return NULL;
+}
+
+static int child_main(void)
+{
+	char command;
+	pid_t pid;
+
+	child_say('r', 0);
+	while (read(0, &command, 1) == 1) {
+		if (command == 'f') {
+			pid = fork();
+			if (pid == 0)
+				_exit(0);
+			waitpid(pid, NULL, 0);
+			child_say('f', pid);
+		} else if (command == 't') {
+			pthread_t thread;
+
+			pthread_create(&thread, NULL, thread_body, NULL);
+			pthread_join(thread, NULL);
+			child_say('t', 0);
+		} else if (command == 'n') {
+			prctl(PR_SET_NAME, "renamed");
+			child_say('n', 0);
+		}
+	}
+	return 0;
+}
+
+static int group_setup(void **state)
+{
+	static int fd;
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
+	struct proc_event event;
+	int filter;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(server, sizeof(server), "%s/pipewire", dir);
+	file_copy("/proc/self/exe", server, 0, 0755);
+	config_init(&bench.config);
+	bench_open(&bench, 16);
+	bench_run(&bench);
+	filter = loader_filter_fd(bench.loader);
+	assert_true(filter >= 0);
+	fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	subscribe(fd, PROC_CN_MCAST_LISTEN);
+	/* The filter lets the acknowledgement through. */
+	assert_true(receive(fd, DEADLINE_MS, &event));
+	assert_int_equal(event.what, PROC_EVENT_NONE);
+	*state = &fd;
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	int fd = *(int *)*state;
+
+	subscribe(fd, PROC_CN_MCAST_IGNORE);
+	close(fd);
+	bench_close(&bench);
+	unlink(server);
+	return rmdir(dir);
+}
+
+static const char *connector_obstacle(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+
+	if (fd < 0)
+		return "this kernel has no proc connector";
+	close(fd);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_passes),	       cmocka_unit_test(test_server_passes),
+		cmocka_unit_test(test_thread_exit_is_dropped), cmocka_unit_test(test_rename_passes),
+		cmocka_unit_test(test_selftest_passes),
+	};
+
+	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))
+		return child_main();
+	if (test_obstacle() || connector_obstacle())
+		return test_unable(test_obstacle() ? test_obstacle() : connector_obstacle());
+	signal(SIGPIPE, SIG_IGN);
+	log_init(LOG_WARNING);
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
