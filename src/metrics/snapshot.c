@@ -282,7 +282,7 @@ static void want(struct snapshot_store *store)
 const struct snapshot *snapshot_get_fresh(struct snapshot_store *store, uint64_t max_age_ns,
 					  int timeout_ms)
 {
-	uint64_t asked_ns = clock_now_ns(), now_ns = asked_ns;
+	uint64_t asked_ns = clock_now_ns(), now_ns;
 	uint64_t deadline_ns = asked_ns +
 			       (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * NSEC_PER_MSEC;
 
