@@ -2,8 +2,13 @@
 /*
  * Client: --monitor and --watch-input, the commands that talk to a running daemon.
  *
- * Blocking: until SIGINT or SIGTERM (status 0). They wait for a daemon, retry each second, and
- * reconnect after its restart. Lines go to stdout, the rest to stderr.
+ * Threads:  one, main's: they take SIGINT and SIGTERM for themselves while they run.
+ * Blocking: until SIGINT or SIGTERM, or until nobody reads stdout any more: 0. They wait for a
+ *           daemon, retry each second, and reconnect after its restart. Only what no waiting can
+ *           mend (no permission, stdout fails) ends them with a negative errno.
+ *
+ * Blocks and lines go to stdout, one sentence for each change of state to stderr. The first answer
+ * of a connection is the baseline and is not printed; the second comes after a second at most.
  */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/reply.h"
 #include "http/route.h"
@@ -26,7 +27,8 @@ struct http_server {
 	struct snapshot_store *store;
 	struct slots slots;
 	uint16_t port;
-	int bind_errno; /* why the port could not be had; 0: no such complaint */
+	uint64_t timeout_ns; /* for a request to be complete */
+	int bind_errno;	     /* why the port could not be had; 0: no such complaint */
 	_Atomic uint64_t requests_total;
 	_Atomic uint64_t rejected_total;
 };
@@ -67,20 +69,28 @@ static int on_begin_request(struct mg_connection *conn)
 	return status;
 }
 
-/* What civetweb itself refuses: text that is no request, or none in time. */
+/* What civetweb itself refuses: text that is no request, too much of it, or none in time. */
 static int on_http_error(struct mg_connection *conn, int status, const char *text)
 {
 	struct http_server *server = server_of(conn);
 
 	count(server, true);
-	if (slots_was_cut(&server->slots, conn))
-		reply_error(conn, 408, "the request took too long while others waited");
-	else if (status == 413)
-		reply_error(conn, 431, "the request is longer than 8 KiB");
-	else if (status == 505)
-		reply_error(conn, 505, "only HTTP/1.0 and HTTP/1.1 are spoken");
-	else
-		reply_error(conn, 400, "this is no complete HTTP request");
+	if (status != 505)
+		status = slots_refusal(&server->slots, conn, server->timeout_ns);
+	switch (status) {
+	case 505:
+		text = "only HTTP/1.0 and HTTP/1.1 are spoken";
+		break;
+	case 431:
+		text = "the request is longer than 8 KiB";
+		break;
+	case 408:
+		text = "the request took too long";
+		break;
+	default:
+		text = "this is no HTTP request";
+	}
+	reply_error(conn, status, text);
 	return 0;
 }
 
@@ -97,7 +107,7 @@ static int on_log_message(const struct mg_connection *conn, const char *message)
 
 static int start_civetweb(struct http_server *server, const struct config *config, uint16_t port)
 {
-	char listening[32], threads[16], timeout[16];
+	char listening[32], threads[16], timeout[16], request_max[16];
 	/* clang-format off */
 	const char *options[] = {
 		"listening_ports", listening,
@@ -105,7 +115,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 		"request_timeout_ms", timeout,
 		"connection_queue", "16",
 		"listen_backlog", "256",
-		"max_request_size", "8192",
+		"max_request_size", request_max,
 		"enable_keep_alive", "no",
 		"tcp_nodelay", "1",
 		"decode_url", "no",
@@ -130,6 +140,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 
 	snprintf(listening, sizeof(listening), "127.0.0.1:%u", port);
 	snprintf(threads, sizeof(threads), "%u", server->slots.count);
+	snprintf(request_max, sizeof(request_max), "%u", SLOTS_REQUEST_MAX);
 	snprintf(timeout, sizeof(timeout), "%u", config->http_timeout_ms);
 	server->mg = mg_start(&callbacks, server, options);
 	if (server->mg)
@@ -149,6 +160,7 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 	if (!server)
 		return error_set(err, ENOMEM, "debug API: out of memory");
 	server->store = store;
+	server->timeout_ns = config->http_timeout_ms * NSEC_PER_MSEC;
 	slots_init(&server->slots, workers < SLOTS_MAX ? workers : SLOTS_MAX);
 
 	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */

@@ -3,14 +3,15 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define SEND_BUFFER_BYTES (256 * 1024) /* the greatest answer is a quarter of it */
@@ -179,7 +180,10 @@ void slots_enter(struct slots *s, const struct mg_connection *conn)
 	slot = find_slot(s, NULL);
 	if (!slot)
 		goto unlock;
-	*slot = (struct slot){.conn = conn, .order = s->next_order++, .is_waiting = true};
+	*slot = (struct slot){.conn = conn,
+			      .order = s->next_order++,
+			      .since_ns = clock_now_ns(),
+			      .is_waiting = true};
 	s->used++;
 	for (tries = 0; s->used == s->count && tries < CUT_TRIES_MAX; tries++) {
 		if (cut_longest_waiting(s, slot))
@@ -203,16 +207,35 @@ void slots_served(struct slots *s, const struct mg_connection *conn)
 	pthread_mutex_unlock(&s->lock);
 }
 
-bool slots_was_cut(struct slots *s, const struct mg_connection *conn)
+static uint64_t bytes_received(uint16_t local, uint16_t remote)
 {
+	struct tcp_info info = {0};
+	socklen_t length = sizeof(info);
+	int fd = find_socket(local, CONNECTED, remote);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		info.tcpi_bytes_received = 0;
+	close(fd);
+	return info.tcpi_bytes_received;
+}
+
+int slots_refusal(struct slots *s, const struct mg_connection *conn, uint64_t timeout_ns)
+{
+	const struct mg_request_info *ri = mg_get_request_info(conn);
 	struct slot *slot;
-	bool was_cut;
+	bool is_late;
 
 	pthread_mutex_lock(&s->lock);
 	slot = find_slot(s, conn);
-	was_cut = slot && slot->is_cut;
+	is_late = slot && (slot->is_cut || clock_now_ns() - slot->since_ns >= timeout_ns);
 	pthread_mutex_unlock(&s->lock);
-	return was_cut;
+	if (is_late)
+		return 408;
+	if (ri && bytes_received(s->port, (uint16_t)ri->remote_port) >= SLOTS_REQUEST_MAX)
+		return 431;
+	return 400;
 }
 
 void slots_leave(struct slots *s, const struct mg_connection *conn)

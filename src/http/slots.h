@@ -32,6 +32,7 @@
 #include <stdint.h>
 
 #define SLOTS_MAX 64
+#define SLOTS_REQUEST_MAX 8192 /* bytes of a request that civetweb reads */
 
 struct slots {
 	pthread_mutex_t lock;
@@ -42,7 +43,8 @@ struct slots {
 	struct slot {
 		const struct mg_connection *conn; /* NULL: free */
 		uint64_t order;			  /* of arrival */
-		bool is_waiting;		  /* for the rest of its request */
+		uint64_t since_ns;
+		bool is_waiting; /* for the rest of its request */
 		bool is_cut;
 	} slots[SLOTS_MAX];
 };
@@ -58,8 +60,9 @@ void slots_enter(struct slots *s, const struct mg_connection *conn);
 void slots_served(struct slots *s, const struct mg_connection *conn);
 void slots_leave(struct slots *s, const struct mg_connection *conn);
 
-/* Whether it was ended for a newer one. */
-bool slots_was_cut(struct slots *s, const struct mg_connection *conn);
+/* civetweb tells bytes that are no request from too many and from too few in time only by its log.
+ * The status for a connection whose request never became one: 408, 431 or 400. */
+int slots_refusal(struct slots *s, const struct mg_connection *conn, uint64_t timeout_ns);
 
 /* Stops listening and ends every wait of a worker, also of those connections that are queued: the
  * server's threads then have nothing left to wait for when it is told to stop. */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "ctl/endpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FILE_MODE 0660
+#define DIR_MODE 0755
+#define BACKLOG 16
+
+static int make_address(const char *path, struct sockaddr_un *address)
+{
+	size_t length = strlen(path);
+
+	if (length >= sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	memcpy(address->sun_path, path, length);
+	return 0;
+}
+
+int endpoint_connect(const char *path)
+{
+	struct sockaddr_un address;
+	int fd, ret = make_address(path, &address);
+
+	if (ret)
+		return ret;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+static void make_directories(const char *path)
+{
+	char dir[CONFIG_PATH_MAX];
+	size_t length = strnlen(path, sizeof(dir) - 1);
+	char *slash;
+
+	memcpy(dir, path, length);
+	dir[length] = '\0';
+	for (slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(dir, DIR_MODE); /* what fails here is told by bind */
+		*slash = '/';
+	}
+}
+
+/* 0 if nobody can be behind that file any more, else why it stays. */
+static int remove_dead(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = endpoint_connect(path);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd != -ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static int bind_file(int fd, const char *path)
+{
+	struct sockaddr_un address;
+	int ret = make_address(path, &address);
+
+	if (ret)
+		return ret;
+	fchmod(fd, FILE_MODE); /* the file is born with the mode of its socket */
+	if (!bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		return 0;
+	if (errno != EADDRINUSE)
+		return -errno;
+	ret = remove_dead(path);
+	if (ret)
+		return ret;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+}
+
+static int refuse(int ret, const char *path, struct error *err)
+{
+	if (ret == -EADDRINUSE)
+		return error_set(err, EADDRINUSE, "%s is in use by a living process", path);
+	if (ret == -EEXIST)
+		return error_set(err, EEXIST, "%s exists and is no socket", path);
+	return error_set(err, -ret, "can't listen on %s: %s", path, error_name(ret));
+}
+
+int endpoint_open(struct endpoint *e, const char *path, struct error *err)
+{
+	struct stat st;
+	int fd, ret;
+
+	e->fd = -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return refuse(-errno, path, err);
+	make_directories(path);
+	ret = bind_file(fd, path);
+	if (ret)
+		goto close_fd;
+	ret = lstat(path, &st) ? -errno : 0;
+	if (ret)
+		goto close_fd;
+	if (listen(fd, BACKLOG)) {
+		ret = -errno;
+		unlink(path);
+		goto close_fd;
+	}
+	*e = (struct endpoint){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	memcpy(e->path, path, strlen(path) + 1);
+	return 0;
+
+close_fd:
+	close(fd);
+	return refuse(ret, path, err);
+}
+
+void endpoint_close(struct endpoint *e)
+{
+	struct stat st;
+
+	if (e->fd < 0)
+		return;
+	if (!lstat(e->path, &st) && st.st_dev == e->device && st.st_ino == e->inode)
+		unlink(e->path);
+	close(e->fd);
+	e->fd = -1;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Endpoint: a listening UNIX stream socket with a file, made and removed with care.
+ *
+ * Whoever can connect to the file is alive and keeps it; a file nobody listens on is left over from
+ * a dead process and is replaced. At the end the file is removed only if it is still ours: another
+ * scheduler may have taken the path over.
+ *
+ * The mode is 0660: like the sockets of the ecosystem's schedulers, which root's tools use, it
+ * admits root, and a group if an administrator sets one.
+ *
+ * Owner:    ctl. Threads: one. Blocking: never (a probe of a full socket counts as alive).
+ */
+#ifndef CTL_ENDPOINT_H
+#define CTL_ENDPOINT_H
+
+#include <sys/types.h>
+
+#include "base/config.h"
+#include "base/errors.h"
+
+struct endpoint {
+	int fd; /* listening, non-blocking; -1: closed */
+	char path[CONFIG_PATH_MAX];
+	dev_t device; /* identity of our file */
+	ino_t inode;
+};
+
+/* Makes missing directories of the path (0755). -EADDRINUSE if somebody listens there, or why it
+ * can't be had, with one sentence. */
+int endpoint_open(struct endpoint *e, const char *path, struct error *err);
+void endpoint_close(struct endpoint *e);
+
+/* Connects a blocking socket to `path` without waiting: the fd, or -ENOENT, -ECONNREFUSED, ... */
+int endpoint_connect(const char *path);
+
+#endif
