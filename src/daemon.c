@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start: loader (opens, loads), instance lock, rcu, empty snapshot, aggregate, ring, tracing,
- * detect, ctl, http. Two places matter. The BPF objects are loaded before the lock is taken, so
- * that a user without rights, or a kernel without BTF, hears the true reason. Tracing is attached
- * before detect starts: the socket filter of detect passes what the tracepoints have marked, so an
- * exec between detect's first scan and a later attach would be seen by neither.
+ * Start: loader (opens, loads), instance lock, rcu, empty snapshot, aggregate, ring, ctl, http,
+ * tracing, detect. Three places matter.
  *
- * Stop is the reverse: readers first, then the kernel side, then the aggregator; memory is freed
- * only when no thread is left that could look at it. Every destructor takes a half-built object, so
- * a failed start and a normal stop are one path.
+ * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
+ * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
+ * anything is attached: a refused start has changed nothing. Tracing is attached before detect
+ * starts: the socket filter of detect passes what the tracepoints have marked, so an exec between
+ * detect's first scan and a later attach would be seen by neither.
+ *
+ * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
+ * is freed only when no thread is left that could look at it. Every destructor takes a half-built
+ * object, so a failed start and a normal stop are one path.
  */
 #include "daemon.h"
 
@@ -100,8 +103,6 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	r = aggregator_start(d->aggregator, err);
 	if (!r)
 		r = loader_start(d->loader, ring, err);
-	if (!r)
-		r = loader_attach(d->loader, err);
 	return r;
 }
 
@@ -123,22 +124,13 @@ static int new_detect(struct daemon *d, struct error *err)
 	return detect_new(&d->config, &roles, producer, &d->detect, err);
 }
 
-static int start_services(struct daemon *d, const struct options *options, struct error *err)
+static int start_readers(struct daemon *d, const struct options *options, struct error *err)
 {
 	int r;
 
-	r = new_detect(d, err);
-	if (r)
-		return r;
-	r = detect_start(d->detect, err);
-	if (r)
-		return r;
-	atomic_store(&d->gather.detect, d->detect);
-
 	r = ctl_new(&d->config, d->store, &d->ctl, err);
-	if (r)
-		return r;
-	r = ctl_start(d->ctl, err);
+	if (!r)
+		r = ctl_start(d->ctl, err);
 	if (r)
 		return r;
 	atomic_store(&d->gather.ctl, d->ctl);
@@ -151,6 +143,20 @@ static int start_services(struct daemon *d, const struct options *options, struc
 	atomic_store(&d->gather.http, d->http);
 	log_info("debug API on http://127.0.0.1:%u/", http_port(d->http));
 	return 0;
+}
+
+static int start_detection(struct daemon *d, struct error *err)
+{
+	int r;
+
+	r = loader_attach(d->loader, err);
+	if (!r)
+		r = new_detect(d, err);
+	if (!r)
+		r = detect_start(d->detect, err);
+	if (!r)
+		atomic_store(&d->gather.detect, d->detect);
+	return r;
 }
 
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
@@ -175,7 +181,9 @@ int daemon_start(const struct config *config, const struct options *options, str
 	if (!r)
 		r = start_pipeline(d, err);
 	if (!r)
-		r = start_services(d, options, err);
+		r = start_readers(d, options, err);
+	if (!r)
+		r = start_detection(d, err);
 	if (r) {
 		daemon_stop(d);
 		return r;
@@ -188,15 +196,15 @@ void daemon_stop(struct daemon *d)
 {
 	if (!d)
 		return;
+	if (d->detect)
+		detect_stop(d->detect);
+	if (d->loader)
+		loader_stop(d->loader);
 	if (d->http)
 		gather_forget_http(&d->gather);
 	http_stop(d->http);
 	if (d->ctl)
 		ctl_stop(d->ctl);
-	if (d->loader)
-		loader_stop(d->loader);
-	if (d->detect)
-		detect_stop(d->detect);
 	if (d->aggregator)
 		aggregator_stop(d->aggregator);
 

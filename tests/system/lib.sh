@@ -137,6 +137,7 @@ daemon_prepare() {
 	DAEMON_LOG=$dir/stderr
 	DAEMON_OUT=$dir/stdout
 	DAEMON_CONFIG=$dir/config.json
+	: >"$DAEMON_LOG"
 	DAEMON_PORT=
 	jq -n --arg run "$DAEMON_RUNTIME" --arg socket "$DAEMON_SOCKET" --argjson extra "${CONFIG_EXTRA:-{\}}" \
 		'{runtime_dir: $run, scx_stats_path: $socket} + $extra' >"$DAEMON_CONFIG"
@@ -206,10 +207,8 @@ fake_server() { # NAME [SOURCE]
 	echo "$dir/$1"
 }
 
-# Runs CMD as an ordinary user without any capability.
-as_user() { # CMD...
-	setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
-}
+# Before a command: runs it as an ordinary user without any capability, in the same process.
+AS_USER=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)
 
 private_audio_world() {
 	need dbus-daemon setsid

@@ -14,7 +14,7 @@ launch() { # NAME CMD...
 	"$@" </dev/null >/dev/null 2>&1 &
 	LAUNCHED=$!
 	PIDS+=("$LAUNCHED")
-	wait_until 5 has_comm "$LAUNCHED" "${name:0:15}"
+	wait_until 5 has_comm "$LAUNCHED" "${name:0:15}" || not_ok "$name runs"
 }
 
 has_comm() { # PID NAME
@@ -26,7 +26,7 @@ listed() { # PID
 }
 
 end_launched() {
-	kill -KILL "${PIDS[@]}" 2>/dev/null
+	kill -KILL "${PIDS[@]}"
 	wait "${PIDS[@]}" 2>/dev/null
 	PIDS=()
 }
@@ -60,7 +60,7 @@ mkdir -m 0755 "$TEST_DIR/user"
 install -m 0755 "$(command -v sleep)" "$TEST_DIR/user/pipewire"
 chown -R 65534:65534 "$TEST_DIR/user"
 before=$(rejected)
-launch pipewire as_user "$TEST_DIR/user/pipewire" 1000
+launch pipewire "${AS_USER[@]}" "$TEST_DIR/user/pipewire" 1000
 check_within 5 "a user's own pipewire is counted as rejected" rejected_is $((before + 1))
 check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 
@@ -76,7 +76,7 @@ check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 # A symbolic link of a user to something root owns: the name is right, the executable is another.
 ln -s "$(command -v sleep)" "$TEST_DIR/user/pulseaudio"
 before=$(rejected)
-launch pulseaudio as_user "$TEST_DIR/user/pulseaudio" 1000
+launch pulseaudio "${AS_USER[@]}" "$TEST_DIR/user/pulseaudio" 1000
 check_within 5 "a link called pulseaudio to another program is rejected" rejected_is $((before + 1))
 check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 
@@ -85,7 +85,7 @@ printf '#!/bin/sh\nread -r line <"%s"\n' "$TEST_DIR/fifo" >"$TEST_DIR/user/wirep
 mkfifo -m 0666 "$TEST_DIR/fifo"
 chmod 0755 "$TEST_DIR/user/wireplumber"
 before=$(rejected)
-launch wireplumber as_user "$TEST_DIR/user/wireplumber"
+launch wireplumber "${AS_USER[@]}" "$TEST_DIR/user/wireplumber"
 check_within 5 "a script called wireplumber is rejected" rejected_is $((before + 1))
 check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 

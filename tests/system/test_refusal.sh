@@ -40,7 +40,7 @@ refused "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
 refused "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
 
-refused "an ordinary user" "root|CAP_BPF" as_user "${run[@]}"
+refused "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
 refused "no BTF" "BTF" unshare --mount sh -c \
 	'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "${run[@]}"
 check "nothing is left behind" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
