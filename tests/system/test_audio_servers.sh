@@ -83,8 +83,6 @@ need pipewire wireplumber pipewire-pulse pulseaudio jackd jackdbus sndiod pw-cli
 private_audio_world
 start_daemon || exit 1
 listed_before=$(metrics '.audio.servers | length')
-registered_before=$(metrics '.audio.registered_total - .audio.unregistered_total')
-check_equal "what is registered is listed" "$listed_before" "$registered_before"
 
 life pipewire pipewire /usr/bin/pipewire world_start_pipewire work_pipewire
 world_start_pipewire
@@ -102,7 +100,7 @@ life jackdbus jackdbus /usr/bin/jackdbus world_start_jackdbus work_jackdbus
 life sndiod sndiod /usr/bin/sndiod world_start_sndiod work_sndiod
 
 check_within 3 "every server that came has gone" holds ".audio.servers | length == $listed_before"
-check "the ledger of servers adds up" holds \
+check_within 3 "the ledger of servers adds up" holds \
 	".audio.registered_total - .audio.unregistered_total == (.audio.servers | length)"
 check "the audio world cost no scan but the first" holds ".proc_events.scans_total <= 1"
 stop_daemon
