@@ -3,8 +3,9 @@
  * One thread, one epoll instance with the two listening sockets and all clients in it.
  *
  * A client has at most one answer on its way: while that is not sent, nothing more is read from it
- * (so what is kept for a client is bounded), and if it is not sent in SEND_TIMEOUT_NS the client is
- * dropped. In each round each client gets one answer, so one that floods does not starve others.
+ * (so what is kept for a client is bounded), and a client that has no room for an answer for
+ * SEND_TIMEOUT_NS is dropped. In each round each client gets one answer, so one that floods does
+ * not starve others.
  */
 #include "ctl/ctl.h"
 
@@ -34,6 +35,7 @@ struct client {
 	int fd;
 	const struct snapshot *baseline; /* of the last request; NULL before the first */
 	bool is_eof;			 /* it will send nothing more */
+	bool is_sending;		 /* watched for room to send, not for requests */
 	char *out;			 /* an answer that is not fully sent */
 	size_t out_length, out_sent;
 	uint64_t out_since_ns;
@@ -223,7 +225,6 @@ static int receive(struct client *client)
 /* One round for one client: send, or read and answer once. A negative errno: it is done with. */
 static int serve(struct ctl *c, struct client *client, unsigned int index)
 {
-	bool has_more;
 	int ret = flush(client);
 
 	if (!ret && !has_request(client))
@@ -234,10 +235,10 @@ static int serve(struct ctl *c, struct client *client, unsigned int index)
 		ret = flush(client);
 	if (ret && ret != -EAGAIN)
 		return ret;
-	has_more = client->out || has_request(client);
-	if (client->is_eof && !has_more)
+	client->is_sending = client->out || has_request(client);
+	if (client->is_eof && !client->is_sending)
 		return -ECONNRESET;
-	return watch(c, EPOLL_CTL_MOD, client->fd, has_more ? EPOLLOUT : EPOLLIN,
+	return watch(c, EPOLL_CTL_MOD, client->fd, client->is_sending ? EPOLLOUT : EPOLLIN,
 		     ENDPOINTS + index);
 }
 
@@ -250,7 +251,7 @@ static int drop_slow(struct ctl *c)
 	for (i = 0; i < c->clients_max; i++) {
 		uint64_t age;
 
-		if (!c->clients[i] || !c->clients[i]->out)
+		if (!c->clients[i] || !c->clients[i]->is_sending)
 			continue;
 		age = now - c->clients[i]->out_since_ns;
 		if (age >= SEND_TIMEOUT_NS)
