@@ -100,7 +100,7 @@ const struct metric metrics_table[] = {
 	COUNT("proc_events.overruns_total", "proc_events_overruns_total", overruns_total,
 	      "Times the kernel dropped process events because the receive buffer was full."),
 	COUNT("proc_events.lost_total", "proc_events_lost_total", lost_total,
-	      "Process events known to be lost, by gaps in their sequence numbers."),
+	      "Process events the kernel dropped before the daemon could read them."),
 	COUNT("proc_events.resyncs_total", "proc_events_resyncs_total", resyncs_total,
 	      "Times the table of processes was rebuilt from /proc after a loss."),
 	COUNT("proc_events.scans_total", "proc_events_scans_total", scans_total,
