@@ -91,6 +91,10 @@ need() { # PROGRAM...
 }
 
 finish() {
+	if ((CHECKS_FAILED)) && [[ -s ${DAEMON_LOG:-} ]]; then
+		echo "# the end of the last daemon's log:"
+		tail -n 30 "$DAEMON_LOG" | sed 's/^/# /'
+	fi
 	echo "# $CHECKS_PASSED ok, $CHECKS_FAILED not ok"
 	exit $((CHECKS_FAILED > 0))
 }

@@ -81,6 +81,8 @@ work_sndiod() {
 need pipewire wireplumber pipewire-pulse pulseaudio jackd jackdbus sndiod pw-cli pw-play pactl paplay \
 	socat
 private_audio_world
+# The machine's own servers must not use up the places of these.
+CONFIG_EXTRA='{ "roles_per_uid_max": 64 }'
 start_daemon || exit 1
 listed_before=$(metrics '.audio.servers | length')
 

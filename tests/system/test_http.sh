@@ -46,9 +46,10 @@ for path in /nothing /metricsfoo /metrics/ //metrics /metrics%00 /../metrics /he
 	check_equal "$path is not there" 404 "$(status "$path")"
 done
 check_equal "an unknown format" 400 "$(status '/metrics?format=xml')"
-for method in POST PUT DELETE OPTIONS PATCH TRACE; do
+for method in POST PUT DELETE OPTIONS PATCH; do
 	check_equal "$method is not allowed" 405 "$(status /metrics -X $method)"
 done
+check_equal "a method that civetweb does not know" 400 "$(status /metrics -X TRACE)"
 check_equal "HEAD has no body" "200 0" "$(http /metrics --head -o /dev/null -w '%{http_code} %{size_download}')"
 check_equal "a foreign Host" 403 "$(status /metrics -H 'Host: evil.example')"
 check_equal "a Host that only looks local" 403 "$(status /metrics -H 'Host: localhost.evil.example')"
@@ -79,7 +80,7 @@ check_refused "a body" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 5\r\
 check_refused "two lengths" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 0\r\nContent-Length: 5\r\n\r\nhello"
 check_refused "an endless length" 400 "GET /metrics HTTP/1.1\r\n${host}Content-Length: 99999999999999999999\r\n\r\n"
 long=$(head -c 20000 /dev/zero | tr '\0' a)
-check_refused "a request line of 20 kB" 414 "GET /$long HTTP/1.1\r\n${host}\r\n"
+check_refused "a request line of 20 kB" 431 "GET /$long HTTP/1.1\r\n${host}\r\n"
 check_refused "a header of 20 kB" 431 "GET /metrics HTTP/1.1\r\n${host}X: $long\r\n\r\n"
 check_equal "all that did no harm" 200 "$(status /metrics)"
 

@@ -34,5 +34,5 @@ check_within 10 "a quantile can be computed from the histogram" answers \
 	'histogram_quantile(0.99, sum by (le) (rate(scx_gamerd_wait_seconds_bucket{class="normal"}[10s])))' \
 	'.data.result[0].value[1] | tonumber > 0'
 check_within 10 "counters are counters" answers \
-	'rate(scx_gamerd_wakeups_total{class="normal"}[10s])' '.data.result[0].value[1] | tonumber > 0'
+	'rate(scx_gamerd_class_wakeups_total{class="normal"}[10s])' '.data.result[0].value[1] | tonumber > 0'
 finish
