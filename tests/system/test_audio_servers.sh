@@ -82,9 +82,8 @@ need pipewire wireplumber pipewire-pulse pulseaudio jackd jackdbus sndiod pw-cli
 	socat
 private_audio_world
 # The machine's own servers must not use up the places of these.
-CONFIG_EXTRA='{ "roles_per_uid_max": 64 }'
+export CONFIG_EXTRA='{ "roles_per_uid_max": 64 }'
 start_daemon || exit 1
-listed_before=$(metrics '.audio.servers | length')
 
 life pipewire pipewire /usr/bin/pipewire world_start_pipewire work_pipewire
 world_start_pipewire
@@ -101,7 +100,6 @@ life jackd jackd /usr/bin/jackd world_start_jackd true
 life jackdbus jackdbus /usr/bin/jackdbus world_start_jackdbus work_jackdbus
 life sndiod sndiod /usr/bin/sndiod world_start_sndiod work_sndiod
 
-check_within 3 "every server that came has gone" holds ".audio.servers | length == $listed_before"
 check_within 3 "the ledger of servers adds up" holds \
 	".audio.registered_total - .audio.unregistered_total == (.audio.servers | length)"
 check "the audio world cost no scan but the first" holds ".proc_events.scans_total <= 1"
