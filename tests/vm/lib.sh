@@ -1,0 +1,93 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: GPL-2.0-only
+# Harness of the tests in virtual machines. Such a test is one script with two halves:
+#
+#   if [[ -n ${VM_KERNEL:-} ]]; then     # in the guest: the harness of the system tests is at hand
+#           . tests/system/lib.sh
+#           ...
+#           finish
+#   fi
+#   . tests/vm/lib.sh                    # on this machine
+#   in_guests "7.3 6.19" --cpus 2
+#   finish
+#
+# Its lines are the guests' `ok NAME` and `not ok NAME`, with the kernel in front of the name; it exits
+# 0, 1, or 77 if it could not run.
+#
+#   GAMERD_VM_KERNELS      series of kernels instead of the test's own
+#   GAMERD                 the daemon under test; default build/release/scx_gamerd
+#   GAMERD_TEST_REQUIRE=1  what cannot run is a failure
+set -uo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+TEST=$ROOT/tests/vm/${0##*/}
+CHECKS_FAILED=0
+CHECKS_PASSED=0
+
+skip() { # REASON
+	if [[ ${GAMERD_TEST_REQUIRE:-} == 1 ]]; then
+		echo "not ok can run here: $1"
+		exit 1
+	fi
+	echo "skip $1"
+	exit 77
+}
+
+# Runs the test's other half in a guest of each kernel. A kernel that the mirror no longer has is
+# named and left out.
+in_guests() { # "KERNEL..." VM_OPTIONS...
+	local kernel
+
+	for kernel in ${GAMERD_VM_KERNELS:-$1}; do
+		if "$ROOT/tools/vm" --fetch --kernel "$kernel"; then
+			in_guest "$kernel" "${@:2}"
+		else
+			echo "# $kernel: there is no such kernel to be had"
+		fi
+	done
+}
+
+in_guest() { # KERNEL VM_OPTIONS...
+	local kernel=$1 line status
+
+	shift
+	while IFS= read -r line; do
+		case $line in
+		"status "*) status=${line#status } ;;
+		"ok "*)
+			CHECKS_PASSED=$((CHECKS_PASSED + 1))
+			echo "ok $kernel: ${line#ok }"
+			;;
+		"not ok "*)
+			CHECKS_FAILED=$((CHECKS_FAILED + 1))
+			echo "not ok $kernel: ${line#not ok }"
+			;;
+		"skip "*) echo "# $kernel: $line" ;;
+		*) echo "$line" ;;
+		esac
+	done < <(
+		"$ROOT/tools/vm" --kernel "$kernel" --timeout 300 "$@" -- "$TEST" 2>&1
+		echo "status $?"
+	)
+	case $status in
+	0 | 1 | 77) ;;
+	*)
+		CHECKS_FAILED=$((CHECKS_FAILED + 1))
+		echo "not ok $kernel: the guest ends with the test's verdict: status $status"
+		;;
+	esac
+}
+
+finish() {
+	((CHECKS_PASSED + CHECKS_FAILED)) || skip "no guest ran a check"
+	echo "# $CHECKS_PASSED ok, $CHECKS_FAILED not ok"
+	exit $((CHECKS_FAILED > 0))
+}
+
+# --- here every test begins ------------------------------------------------------------------------
+
+cd "$ROOT" || exit 1
+((EUID == 0)) || skip "only root can share this machine's root file system with a guest"
+for program in qemu-system-x86_64 busybox; do
+	command -v $program >/dev/null || skip "$program is not installed: tools/setup vm"
+done

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Real keyboard events: counted as a keyboard's, shown by --watch-input, and the thread that reads the
+# keyboard, and no other, is of class input for as long as it lives.
+cd "$(dirname "$0")/../.." || exit 1
+
+READER=
+
+watch_input() {
+	local log=$TEST_DIR/watch watcher
+
+	"$GAMERD" --config "$DAEMON_CONFIG" --watch-input 0.5 >"$log" 2>&1 &
+	watcher=$!
+	DAEMON_PIDS+=("$watcher")
+	check_within 15 "--watch-input shows the keyboard on" grep -q 'KBD:ON ' "$log"
+	check "--watch-input shows mouse and others off" grep -q 'MOUSE:off OTHER:off ' "$log"
+	kill -INT $watcher
+	wait $watcher
+	check_equal "--watch-input ends on SIGINT: exit status" 0 $?
+	sed 's/^/# /' "$log"
+}
+
+count_events() {
+	check_within 15 "events are counted as a keyboard's" holds '.input.keyboard_events_total > 10'
+	check "no event is counted as a pointer's" holds '.input.pointer_events_total == 0'
+}
+
+classify_reader() {
+	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
+	cat /dev/input/event0 >/dev/null &
+	READER=$!
+	DAEMON_PIDS+=("$READER")
+	check_within 15 "the thread that reads the keyboard is of class input" holds '.classes.input.threads == 1'
+	check_within 15 "its waits are counted" holds '.classes.input.wait.count > 5'
+	check "it is counted as a reader" holds '.input.readers == 1'
+	kill $READER
+	wait $READER 2>/dev/null
+	check_within 15 "its class goes with it" holds '.classes.input.threads == 0'
+}
+
+if [[ -n ${VM_KERNEL:-} ]]; then
+	. tests/system/lib.sh
+	start_daemon || { not_ok "the daemon gets ready"; finish; }
+	sed 's/^/# /' "$DAEMON_LOG"
+	count_events
+	watch_input
+	if [[ -c /dev/input/event0 ]]; then
+		classify_reader
+	else
+		echo "# no package of this kernel's modules: nobody can read the keyboard"
+	fi
+	stop_daemon
+	check_equal "the daemon ends on SIGTERM: exit status" 0 "$DAEMON_STATUS"
+	finish
+fi
+
+. tests/vm/lib.sh
+in_guests "7.3 6.19" --keys
+finish
