@@ -130,29 +130,28 @@ static void accept_client(struct ctl *c, int listener)
 struct request {
 	struct ctl *ctl;
 	struct client *client;
+	const struct snapshot *previous; /* the baseline until now, if it was replaced */
 };
 
 /* The client's last picture and the present one, which becomes its last. */
 static void take_metrics(void *ctx, const struct metrics **base, const struct metrics **now)
 {
-	const struct request *r = ctx;
+	struct request *r = ctx;
 	const struct snapshot *snap = snapshot_get_fresh(r->ctl->store, MAX_AGE_NS, FRESH_MS);
-	const struct snapshot *last = r->client->baseline;
 
-	*now = snapshot_metrics(snap);
-	*base = last ? snapshot_metrics(last) : *now;
+	r->previous = r->client->baseline;
 	r->client->baseline = snap;
+	*now = snapshot_metrics(snap);
+	*base = r->previous ? snapshot_metrics(r->previous) : *now;
 }
 
 static char *answer(struct ctl *c, struct client *client, size_t length)
 {
-	const struct snapshot *last = client->baseline;
 	struct request request = {.ctl = c, .client = client};
 	const struct protocol_source source = {.ctx = &request, .metrics = take_metrics};
 	char *text = protocol_answer(client->in, length, &source);
 
-	if (client->baseline != last)
-		snapshot_put(last);
+	snapshot_put(request.previous);
 	atomic_fetch_add_explicit(&c->requests_total, 1, memory_order_relaxed);
 	return text;
 }
