@@ -17,8 +17,6 @@
 #define SO_ATTACH_BPF 50
 #endif
 
-#define ACK_MARK 0x67616d65u /* any number; its answer carries one more */
-
 /* The long form of a request; headers before 6.6 don't have it. */
 struct request {
 	uint32_t op;
@@ -142,33 +140,34 @@ int connector_parse(const void *buffer, size_t length,
 	return count;
 }
 
-static int send_request(int fd, const void *request, size_t length)
+static int send_request(const struct connector *c, const void *request, size_t length)
 {
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	struct {
-		struct nlmsghdr netlink;
-		struct cn_msg connector;
-		unsigned char data[sizeof(struct request)];
-	} message = {
-		.netlink = {.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof(struct cn_msg)) + length),
-			    .nlmsg_type = NLMSG_DONE},
-		.connector = {.id = {.idx = CN_IDX_PROC, .val = CN_VAL_PROC},
-			      .ack = ACK_MARK,
-			      .len = (uint16_t)length},
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	const struct cn_msg connector = {
+		.id = {.idx = CN_IDX_PROC, .val = CN_VAL_PROC},
+		.ack = c->mark,
+		.len = (uint16_t)length,
 	};
+	const struct nlmsghdr netlink = {
+		.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof(connector)) + length),
+		.nlmsg_type = NLMSG_DONE,
+	};
+	unsigned char message[NLMSG_SPACE(sizeof(connector) + sizeof(struct request))] = {0};
 	ssize_t r;
 
-	memcpy(message.data, request, length);
+	memcpy(message, &netlink, sizeof(netlink));
+	memcpy(message + NLMSG_HDRLEN, &connector, sizeof(connector));
+	memcpy(message + NLMSG_HDRLEN + sizeof(connector), request, length);
 	do {
-		r = sendto(fd, &message, message.netlink.nlmsg_len, 0, (struct sockaddr *)&kernel,
+		r = sendto(c->fd, message, netlink.nlmsg_len, 0, (const struct sockaddr *)&kernel,
 			   sizeof(kernel));
 	} while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
 }
 
-static int send_op(int fd, uint32_t op)
+static int send_op(const struct connector *c, uint32_t op)
 {
-	return send_request(fd, &op, sizeof(op));
+	return send_request(c, &op, sizeof(op));
 }
 
 static int open_socket(struct error *err)
@@ -211,6 +210,7 @@ static uint32_t set_receive_buffer(int fd, uint32_t bytes)
 }
 
 struct ack_wait {
+	uint32_t want;
 	bool is_here;
 	uint32_t error;
 };
@@ -219,7 +219,7 @@ static void on_ack(void *ctx, const struct connector_event *event)
 {
 	struct ack_wait *wait = ctx;
 
-	if (event->kind == CONNECTOR_ACK && event->ack == ACK_MARK + 1) {
+	if (event->kind == CONNECTOR_ACK && event->ack == wait->want) {
 		wait->is_here = true;
 		wait->error = event->ack_error;
 	}
@@ -228,7 +228,7 @@ static void on_ack(void *ctx, const struct connector_event *event)
 static int wait_ack(struct connector *c, struct error *err)
 {
 	uint64_t deadline_ns = clock_now_ns() + CONNECTOR_ACK_MS * NSEC_PER_MSEC;
-	struct ack_wait wait = {.is_here = false};
+	struct ack_wait wait = {.want = c->mark + 1};
 
 	for (;;) {
 		struct pollfd fd = {.fd = c->fd, .events = POLLIN};
@@ -257,7 +257,7 @@ static int wait_ack(struct connector *c, struct error *err)
 
 static int listen_to(struct connector *c, struct error *err)
 {
-	int r = send_op(c->fd, PROC_CN_MCAST_LISTEN);
+	int r = send_op(c, PROC_CN_MCAST_LISTEN);
 
 	if (r == -ECONNREFUSED)
 		return error_set(err, -r,
@@ -280,6 +280,8 @@ int connector_open(struct connector *c, const struct connector_options *options,
 	};
 	int r;
 
+	/* The answer goes to the whole group, so ours must be told from those of others. */
+	c->mark = (uint32_t)clock_now_ns() ^ (uint32_t)getpid() << 16;
 	c->is_listening = false;
 	c->filter_error = -ENOTSUP;
 	c->fd = -1;
@@ -300,7 +302,7 @@ int connector_open(struct connector *c, const struct connector_options *options,
 			c->filter_error = -errno;
 	}
 	if (options->has_mask)
-		(void)send_request(c->fd, &masked, sizeof(masked));
+		(void)send_request(c, &masked, sizeof(masked));
 	return 0;
 
 close_it:
@@ -313,7 +315,7 @@ void connector_close(struct connector *c)
 	if (c->fd < 0)
 		return;
 	if (c->is_listening)
-		(void)send_op(c->fd, PROC_CN_MCAST_IGNORE);
+		(void)send_op(c, PROC_CN_MCAST_IGNORE);
 	c->is_listening = false;
 	close(c->fd);
 	c->fd = -1;

@@ -61,6 +61,7 @@ struct connector_options {
 
 struct connector {
 	int fd;
+	uint32_t mark; /* of our requests; their answers carry one more */
 	bool is_listening;
 	int filter_error;	       /* 0 if a filter is attached, else negative errno */
 	uint32_t receive_buffer_bytes; /* as the kernel set it */

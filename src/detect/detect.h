@@ -4,7 +4,7 @@
  *
  * Owner:    main. detect_new(), detect_start(), detect_stop(), detect_free().
  * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
- * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 2 s).
+ * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 3 s).
  * Limits:   SERVERS_MAX processes; one /proc scan at start and one per overrun, rate-limited.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of

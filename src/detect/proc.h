@@ -51,8 +51,8 @@ bool proc_is_alive(int32_t pid, uint64_t start_ticks, int pidfd);
 /* The pure part: a line of /proc/PID/stat. -EBADMSG if it is none. */
 int proc_parse_stat(const char *text, size_t length, struct proc_stat *out);
 
-/* Calls `each` with every pid of /proc until it returns false; `beat` now and then. `buffer` is
- * where directory entries are read to. */
+/* Calls `each` with every pid of /proc until it returns false. `buffer` is where directory entries
+ * are read to. */
 int proc_walk(void *buffer, size_t size, bool (*each)(void *ctx, int32_t pid), void *ctx);
 
 #endif

@@ -39,15 +39,17 @@ add_feature(struct source *s, const char *name, bool is_available, const char *f
 void source_set_priority(struct source *s)
 {
 	const struct sched_param param = {.sched_priority = 1};
+	int error;
 
 	/* A verdict is late if it waits behind the load it is about. */
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0) {
 		add_feature(s, "detect_priority", true, "SCHED_FIFO 1");
 		return;
 	}
+	error = -errno;
 	if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_AHEAD) == 0) {
 		add_feature(s, "detect_priority", true, "nice %d (SCHED_FIFO: %s)", NICE_AHEAD,
-			    error_name(-EPERM));
+			    error_name(error));
 		return;
 	}
 	add_feature(s, "detect_priority", false,

@@ -106,7 +106,13 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 			    id->exe, rules_reason(reason));
 }
 
-/* CONFIRM; an entry of a dead predecessor with the same pid is in the way only until cleared. */
+/*
+ * CONFIRM. Twice if there is another's entry: the first answer may only mean that the kernel side
+ * made its own in between. What is there then is a dead predecessor's, and in the way.
+ *
+ * Where the kernel takes no verdicts from us (-ENOTSUP, the loader says so) its own stand, and what
+ * we find out is published all the same.
+ */
 static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
 {
 	const struct role_request request = {
@@ -121,10 +127,13 @@ static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t rol
 	};
 	int r = t->roles.apply(t->roles.ctx, &request);
 
-	if (r != -EEXIST)
-		return r;
-	(void)clear_role(t, s->id.pid, 0);
-	return t->roles.apply(t->roles.ctx, &request);
+	if (r == -EEXIST)
+		r = t->roles.apply(t->roles.ctx, &request);
+	if (r == -EEXIST) {
+		(void)clear_role(t, s->id.pid, 0);
+		r = t->roles.apply(t->roles.ctx, &request);
+	}
+	return r == -ENOTSUP ? 0 : r;
 }
 
 static void fill_server(const struct sighting *s, uint8_t role, struct server *out)

@@ -250,8 +250,8 @@ static void in_namespace(int flags, int code, const char *sentence)
 		struct error err = {""};
 		int r;
 
-		if (unshare(flags) < 0)
-			_exit(77);
+		if (unshare(flags) < 0) /* EINVAL: a sanitizer's thread is in the way */
+			_exit(errno == EINVAL ? 78 : 77);
 		r = connector_open(&c, &options, &err);
 		if (r != -code || !strstr(err.text, sentence)) {
 			fprintf(stderr, "got %d: %s\n", r, err.text);
@@ -260,6 +260,10 @@ static void in_namespace(int flags, int code, const char *sentence)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 78) {
+		print_message("skipped: this build has threads of its own\n");
+		skip();
+	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip_because("no right to unshare");
 	assert_true(WIFEXITED(status));

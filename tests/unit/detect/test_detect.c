@@ -32,7 +32,7 @@ static void start(void)
 
 static void test_exec_and_exit(void **state)
 {
-	const char *path = world_install(&w, "pipewire", 0, 0755);
+	const char *path = world_install(&w, w.server_a, 0, 0755);
 	struct proc_identity id;
 	struct role_entry entry;
 	struct server *server;
@@ -46,7 +46,7 @@ static void test_exec_and_exit(void **state)
 	assert_int_equal(proc_read(a.pid, &id, &pidfd), 0);
 	close(pidfd);
 	assert_int_equal(server->start_ticks, id.stat.start_ticks);
-	assert_string_equal(server->comm, "pipewire");
+	assert_string_equal(server->comm, w.server_a);
 	assert_string_equal(server->exe, path);
 	assert_int_equal(server->role, ROLE_AUDIO_SERVER);
 	assert_int_equal(server->source, SOURCE_NETLINK);
@@ -70,7 +70,7 @@ static void test_kill(void **state)
 	struct actor a;
 
 	start();
-	a = actor_start(world_install(&w, "jackd", 0, 0755), "serve", "");
+	a = actor_start(world_install(&w, w.server_c, 0, 0755), "serve", "");
 	world_wait(&w, world_is_up, a.pid, "up");
 	assert_int_equal(kill(a.pid, SIGKILL), 0); /* and not reaped yet */
 	world_wait(&w, world_is_down, a.pid, "down");
@@ -81,7 +81,7 @@ static void test_kill(void **state)
 /* Started before us: found by the first scan. */
 static void test_scan_at_start(void **state)
 {
-	struct actor a = actor_start(world_install(&w, "pipewire", 0, 0755), "serve", "");
+	struct actor a = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
 
 	start();
 	assert_true(world_has_role(&w, a.pid, NULL)); /* when detect_start() returns */
@@ -95,7 +95,7 @@ static void test_scan_at_start(void **state)
 /* As a package upgrade leaves it: root's file still, only without a name. */
 static void test_deleted_executable(void **state)
 {
-	const char *path = world_install(&w, "pipewire", 0, 0755);
+	const char *path = world_install(&w, w.server_a, 0, 0755);
 	struct actor a = actor_start(path, "serve", "");
 
 	assert_int_equal(unlink(path), 0);
@@ -111,10 +111,10 @@ static void test_imposters(void **state)
 	struct actor near, owned, writable, real;
 
 	start();
-	near = actor_start(world_install(&w, "pipewire-foo", 0, 0755), "serve", "");
-	owned = actor_start(world_install(&w, "pulseaudio", 1000, 0755), "serve", "");
-	writable = actor_start(world_install(&w, "jackd", 0, 0757), "serve", "");
-	real = actor_start(world_install(&w, "pipewire", 0, 0755), "serve", "");
+	near = actor_start(world_install(&w, w.near, 0, 0755), "serve", "");
+	owned = actor_start(world_install(&w, w.server_b, 1000, 0755), "serve", "");
+	writable = actor_start(world_install(&w, w.server_c, 0, 0757), "serve", "");
+	real = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
 	/* Events come in order: when the last is up, the others have been judged. */
 	world_wait(&w, world_is_up, real.pid, "up");
 	assert_int_equal(w.server_count, 1);
@@ -133,8 +133,8 @@ static void test_rename_into(void **state)
 	struct actor a, t;
 
 	start();
-	a = actor_start(world_install(&w, "other", 0, 0755), "rename", "pulseaudio");
-	t = actor_start(w.path, "thread", "pulseaudio");
+	a = actor_start(world_install(&w, "other", 0, 0755), "rename", w.server_b);
+	t = actor_start(w.path, "thread", w.server_b);
 	actor_step(&t); /* a thread's name is not the process's */
 	assert_true(world_counters(&w).rejected_total == 0);
 	actor_step(&a);
@@ -160,7 +160,7 @@ static void test_rename_away(void **state)
 	struct actor a;
 
 	start();
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "rename", "worker");
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "rename", "worker");
 	world_wait(&w, world_is_up, a.pid, "up");
 	actor_step(&a);
 	world_wait(&w, is_called_worker, a.pid, "renamed");
@@ -178,7 +178,7 @@ static void test_exec_into_other(void **state)
 
 	snprintf(other, sizeof(other), "%s", world_install(&w, "other", 0, 0755));
 	start();
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "exec", other);
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "exec", other);
 	world_wait(&w, world_is_up, a.pid, "up");
 	actor_step(&a);
 	world_wait(&w, world_is_down, a.pid, "down");
@@ -192,12 +192,12 @@ static void test_exec_into_server(void **state)
 	char second[sizeof(w.path)];
 	struct actor a;
 
-	snprintf(second, sizeof(second), "%s", world_install(&w, "pulseaudio", 0, 0755));
+	snprintf(second, sizeof(second), "%s", world_install(&w, w.server_b, 0, 0755));
 	start();
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "exec", second);
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "exec", second);
 	world_wait(&w, world_is_up, a.pid, "up");
 	actor_step(&a);
-	while (strcmp(world_find(&w, a.pid)->comm, "pulseaudio") != 0)
+	while (strcmp(world_find(&w, a.pid)->comm, w.server_b) != 0)
 		world_wait(&w, world_is_up, a.pid, "up");
 	assert_string_equal(world_find(&w, a.pid)->exe, second);
 	assert_int_equal(world_counters(&w).registered_total, 1);
@@ -213,14 +213,14 @@ static void test_fork_without_exec(void **state)
 	pid_t child;
 
 	start();
-	a = actor_start(world_install(&w, "pulseaudio", 0, 0755), "fork", "");
+	a = actor_start(world_install(&w, w.server_b, 0, 0755), "fork", "");
 	world_wait(&w, world_is_up, a.pid, "up");
 	child = actor_step(&a);
 	assert_int_not_equal(child, a.pid);
 	world_wait(&w, world_is_up, child, "child up");
 	world_wait(&w, world_is_down, a.pid, "parent down");
 	assert_int_equal(world_find(&w, child)->source, SOURCE_FORK);
-	assert_string_equal(world_find(&w, child)->comm, "pulseaudio");
+	assert_string_equal(world_find(&w, child)->comm, w.server_b);
 	assert_true(world_find(&w, child)->detect_latency_ns > 0);
 	assert_true(world_has_role(&w, child, NULL));
 	actor_end(&a);
@@ -234,11 +234,11 @@ static void test_leader_exit(void **state)
 	struct actor a, marker;
 
 	start();
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "leader", "");
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "leader", "");
 	world_wait(&w, world_is_up, a.pid, "up");
 	actor_step(&a);
 	actor_step(&a); /* by the thread */
-	marker = actor_start(world_install(&w, "jackd", 0, 0755), "serve", "");
+	marker = actor_start(world_install(&w, w.server_c, 0, 0755), "serve", "");
 	world_wait(&w, world_is_up, marker.pid, "marker up");
 	assert_non_null(world_find(&w, a.pid));
 	assert_true(world_has_role(&w, a.pid, NULL));
@@ -265,7 +265,7 @@ static uint64_t boot_ticks(void)
 
 static void test_pid_reuse(void **state)
 {
-	const char *path = world_install(&w, "pipewire", 0, 0755);
+	const char *path = world_install(&w, w.server_a, 0, 0755);
 	struct actor first, second;
 	uint64_t start_ticks;
 
@@ -316,7 +316,7 @@ static void test_overrun(void **state)
 	struct detect_counters c;
 
 	w.config.receive_buffer_bytes = 4096;
-	snprintf(pipewire, sizeof(pipewire), "%s", world_install(&w, "pipewire", 0, 0755));
+	snprintf(pipewire, sizeof(pipewire), "%s", world_install(&w, w.server_a, 0, 0755));
 	start();
 	stays = actor_start(pipewire, "serve", "");
 	goes = actor_start(pipewire, "serve", "");
@@ -368,7 +368,7 @@ static void test_empty_pool(void **state)
 
 	if (world_try(&w, 1, &err) < 0)
 		skip_because("%s", err.text);
-	path = world_install(&w, "pipewire", 0, 0755);
+	path = world_install(&w, w.server_a, 0, 0755);
 	for (int i = 0; i < 8; i++)
 		actors[i] = actor_start(path, "serve", "");
 	for (uint64_t end_ns = clock_now_ns() + WORLD_DEADLINE_NS; !has_registered(&w, 8);) {
@@ -395,7 +395,7 @@ static void test_limit(void **state)
 
 	w.config.roles_per_uid_max = 3;
 	start();
-	path = world_install(&w, "pipewire", 0, 0755);
+	path = world_install(&w, w.server_a, 0, 0755);
 	for (int i = 0; i < 4; i++)
 		actors[i] = actor_start(path, "serve", "");
 	world_wait(&w, world_is_rejected, 1, "rejected");

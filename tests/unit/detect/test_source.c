@@ -83,7 +83,7 @@ static void test_bpf(void **state)
 	world_start(&w, 16);
 	assert_int_equal(detect_source(w.detect), CONFIG_SOURCE_BPF);
 	assert_true(feature("bpf_events")->is_available);
-	a = actor_start(world_install(&w, "pulseaudio", 0, 0755), "fork", "");
+	a = actor_start(world_install(&w, w.server_b, 0, 0755), "fork", "");
 	world_grant(&w, a.pid, start_of(a.pid), SOURCE_BPF);
 	offer(EVENT_EXEC, a.pid, 0);
 	world_wait(&w, world_is_up, a.pid, "up");
@@ -110,7 +110,7 @@ static void test_bpf_revoked(void **state)
 	struct actor a;
 
 	world_start(&w, 16);
-	a = actor_start(world_install(&w, "pipewire", 1000, 0755), "serve", "");
+	a = actor_start(world_install(&w, w.server_a, 1000, 0755), "serve", "");
 	world_grant(&w, a.pid, start_of(a.pid), SOURCE_BPF);
 	offer(EVENT_EXEC, a.pid, 0);
 	world_wait(&w, world_is_rejected, 1, "rejected");
@@ -125,7 +125,7 @@ static void test_bpf_renamed(void **state)
 	struct actor a;
 
 	world_start(&w, 16);
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "rename", "worker");
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "rename", "worker");
 	actor_step(&a);
 	world_grant(&w, a.pid, start_of(a.pid), SOURCE_BPF);
 	offer(EVENT_EXEC, a.pid, 0);
@@ -140,7 +140,7 @@ static void test_bpf_stale_entry(void **state)
 	struct actor a;
 
 	world_start(&w, 16);
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "serve", "");
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
 	world_grant(&w, a.pid, start_of(a.pid) - 1, SOURCE_BPF);
 	offer(EVENT_EXEC, a.pid, 0);
 	world_wait(&w, world_is_up, a.pid, "up");
@@ -161,10 +161,10 @@ static void test_bpf_overrun(void **state)
 	struct detect_counters c;
 
 	world_start(&w, 16);
-	untold = actor_start(world_install(&w, "jackd", 0, 0755), "rename", "worker");
+	untold = actor_start(world_install(&w, w.server_c, 0, 0755), "rename", "worker");
 	actor_step(&untold);
 	wrong = actor_start(world_install(&w, "other", 0, 0755), "serve", "");
-	told = actor_start(world_install(&w, "pipewire", 0, 0755), "serve", "");
+	told = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
 	world_grant(&w, untold.pid, start_of(untold.pid), SOURCE_BPF);
 	world_grant(&w, wrong.pid, start_of(wrong.pid), SOURCE_BPF);
 	world_grant(&w, getpid(), 1, SOURCE_BPF); /* of a dead predecessor */
@@ -195,8 +195,8 @@ static void test_scan(void **state)
 	world_start(&w, 16);
 	assert_int_equal(detect_source(w.detect), CONFIG_SOURCE_SCAN);
 	assert_non_null(strstr(feature("proc_scan")->detail, "each 50 ms"));
-	fake = actor_start(world_install(&w, "jackd", 1000, 0755), "serve", "");
-	a = actor_start(world_install(&w, "pipewire", 0, 0755), "rename", "worker");
+	fake = actor_start(world_install(&w, w.server_c, 1000, 0755), "serve", "");
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "rename", "worker");
 	world_wait(&w, world_is_up, a.pid, "up");
 	assert_int_equal(world_find(&w, a.pid)->source, SOURCE_SCAN);
 	actor_step(&a); /* keeps the role, scan after scan */
@@ -214,7 +214,7 @@ static void test_scan(void **state)
 /* An end needs no scan: the next one would be an hour away. */
 static void test_scan_end_at_once(void **state)
 {
-	struct actor a = actor_start(world_install(&w, "pipewire", 0, 0755), "serve", "");
+	struct actor a = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
 
 	w.config.scan_interval_ms = 3600 * 1000;
 	world_start(&w, 16);

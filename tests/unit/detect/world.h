@@ -4,6 +4,9 @@
  * from copies of the test program, the real /proc and connector, the real queue. The role table is
  * the other side of struct detect_roles, a small one in memory that behaves like the BPF map.
  *
+ * The list of servers is its own, with names nobody else uses: whatever real servers or other tests
+ * run on the machine meanwhile is none of its business.
+ *
  * A header with functions, because each test program is made of one source file.
  */
 #ifndef DETECT_WORLD_H
@@ -38,6 +41,8 @@ struct world {
 	struct detect *detect;
 	char dir[WORLD_PATH];
 	char path[WORLD_PATH * 2]; /* of world_install() */
+	/* Three listed names, and one that only looks like one. */
+	char server_a[16], server_b[16], server_c[16], near[16];
 	/* The role table. Holding the lock stops the detect thread at its next verdict. */
 	pthread_mutex_t lock;
 	struct {
@@ -376,11 +381,26 @@ static inline struct detect_counters world_counters(struct world *w)
 
 /* ---- Start and end ---- */
 
+static inline void world_list(struct world *w, char name[16], char letter)
+{
+	struct config_server *server = &w->config.servers[w->config.server_count++];
+
+	snprintf(name, 16, "gd%d%c", getpid(), letter);
+	memset(server, 0, sizeof(*server));
+	snprintf(server->name, sizeof(server->name), "%s", name);
+	server->role = ROLE_AUDIO_SERVER;
+}
+
 static inline void world_open(struct world *w, enum config_source source)
 {
 	memset(w, 0, sizeof(*w));
 	log_init(LOG_ERROR);
 	config_init(&w->config);
+	w->config.server_count = 0;
+	world_list(w, w->server_a, 'a');
+	world_list(w, w->server_b, 'b');
+	world_list(w, w->server_c, 'c');
+	snprintf(w->near, sizeof(w->near), "gd%da-foo", getpid());
 	w->config.source = source;
 	w->filter_fd = -1;
 	pthread_mutex_init(&w->lock, NULL);
@@ -438,8 +458,7 @@ static inline void world_start(struct world *w, unsigned int batches)
 
 static inline void world_close(struct world *w)
 {
-	static const char *const names[] = {"pipewire", "pulseaudio",	  "pipewire-foo",
-					    "other",	"pipewire-pulse", "jackd"};
+	const char *const names[] = {w->server_a, w->server_b, w->server_c, w->near, "other"};
 
 	if (w->detect)
 		detect_stop(w->detect);
