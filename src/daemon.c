@@ -96,7 +96,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	if (r)
 		return error_set(err, -r, "cannot set up the queue and the snapshots: %s",
 				 error_name(r));
-	gather_init(&d->gather, d->loader, d->store);
+	gather_init(&d->gather, d->loader);
 	r = aggregator_new(d->queue, d->store, &source, &d->aggregator);
 	if (r)
 		return error_set(err, -r, "cannot set up the aggregator: %s", error_name(r));

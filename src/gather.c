@@ -7,11 +7,10 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 
-void gather_init(struct gather *g, struct loader *loader, struct snapshot_store *store)
+void gather_init(struct gather *g, struct loader *loader)
 {
 	*g = (struct gather){.started_ns = clock_now_ns(),
 			     .loader = loader,
-			     .store = store,
 			     .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)};
 }
 
@@ -107,18 +106,10 @@ void gather_forget_http(struct gather *g)
 
 static void collect_self(const struct gather *g, struct metrics *m)
 {
-	struct snapshot_counts counts;
-
 	m->started_ns = g->started_ns;
 	m->cpu_ns_total = clock_read(CLOCK_PROCESS_CPUTIME_ID);
 	m->rss_bytes = read_rss_bytes(g->statm_fd);
 	m->thread_count = thread_usage(m->threads, THREAD_MAX + 1);
-	snapshot_counts(g->store, &counts);
-	m->snapshots_live = counts.live;
-	m->snapshots_published_total = counts.published_total;
-	m->snapshots_deferred_total = counts.deferred_total;
-	m->bodies_rendered_total = counts.rendered_total;
-	m->bodies_shared_total = counts.shared_total;
 }
 
 void gather_collect(void *ctx, struct metrics *m)
