@@ -40,6 +40,14 @@ static void tell(const char *text)
 	fprintf(stderr, "scx_gamerd: %s\n", text);
 }
 
+/* Only when it begins. */
+static void tell_waiting(struct session *s, const char *text)
+{
+	if (!s->is_waiting)
+		tell(text);
+	s->is_waiting = true;
+}
+
 /* Waits until fd (-1: none) is readable: 1, until the deadline: 0, -ECANCELED on a signal. */
 static int wait_until(struct session *s, int fd, uint64_t deadline_ns)
 {
@@ -94,11 +102,8 @@ static int open_connection(struct session *s)
 		tell(text);
 		return fd;
 	}
-	if (!s->is_waiting) {
-		snprintf(text, sizeof(text), "no daemon at %s yet; waiting for one", own);
-		tell(text);
-	}
-	s->is_waiting = true;
+	snprintf(text, sizeof(text), "no daemon at %s yet; waiting for one", own);
+	tell_waiting(s, text);
 	return -EAGAIN;
 }
 
@@ -147,8 +152,10 @@ static int ask(struct session *s)
 	if (ret)
 		return ret;
 	stats = protocol_parse_reply(s->reply, s->reply_length, &err);
-	/* Another scheduler may sit on the ecosystem's path; its statistics are not ours. */
-	if (!json_is_object(json_object_get(stats, "classes"))) {
+	if (stats && !json_is_object(json_object_get(stats, "classes")))
+		error_set(&err, EPROTO, "another scheduler answers there; waiting for scx_gamerd");
+	if (!stats || !json_is_object(json_object_get(stats, "classes"))) {
+		tell_waiting(s, err.text);
 		json_decref(stats);
 		return -EPIPE;
 	}
@@ -178,9 +185,7 @@ static int step(struct session *s)
 	}
 	ret = ask(s);
 	if (ret == -EPIPE) {
-		if (!s->is_waiting)
-			tell("the daemon is gone; waiting for it");
-		s->is_waiting = true;
+		tell_waiting(s, "the daemon is gone; waiting for it");
 		disconnect(s);
 		return wait_until(s, -1, clock_now_ns() + RETRY_NS);
 	}

@@ -195,7 +195,7 @@ void report_print_input(FILE *out, const json_t *stats)
 
 	localtime_r(&now, &tm);
 	fprintf(out,
-		"[%02d:%02d:%02d] INPUT:%-3s  KBD:%-3s (%3.0f/s)  MOUSE:%-3s (%3.0f/s)  OTHER:%-3s  "
+		"[%02d:%02d:%02d] INPUT:%s  KBD:%s (%3.0f/s)  MOUSE:%s (%3.0f/s)  OTHER:%s  "
 		"readers:%" PRIu64 "\n",
 		tm.tm_hour, tm.tm_min, tm.tm_sec, all > 0 ? "ON" : "off",
 		keyboard > 0 ? "ON" : "off", keyboard, pointer > 0 ? "ON" : "off", pointer,

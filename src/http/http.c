@@ -161,6 +161,9 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 		return error_set(err, ENOMEM, "debug API: out of memory");
 	server->store = store;
 	server->timeout_ns = config->http_timeout_ms * NSEC_PER_MSEC;
+	/* The last free worker ends a slow connection for the next; that takes two. */
+	if (workers < 2)
+		workers = 2;
 	slots_init(&server->slots, workers < SLOTS_MAX ? workers : SLOTS_MAX);
 
 	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */

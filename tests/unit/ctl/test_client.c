@@ -13,11 +13,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/endpoint.h"
 #include "unit/world.h"
 
 #define DEADLINE_MS 20000
@@ -155,6 +157,32 @@ static void test_watch_input(void **state)
 	daemon_stop(&daemon);
 }
 
+/* Another scheduler's socket is no daemon of ours: its statistics are not printed. */
+static void test_foreign_scheduler(void **state)
+{
+	static const char reply[] = "{\"errno\":0,\"args\":{\"resp\":{\"nr_tasks\":3}}}\n";
+	struct pollfd pollfd = {.events = POLLIN};
+	struct child child;
+	struct endpoint other;
+	struct error err;
+	char byte;
+	int fd;
+
+	snprintf(config.scx_stats_path, sizeof(config.scx_stats_path), "%s/other", dir);
+	assert_int_equal(endpoint_open(&other, config.scx_stats_path, &err), 0);
+	child = spawn(client_monitor, 0.05);
+	pollfd.fd = other.fd;
+	assert_int_equal(poll(&pollfd, 1, DEADLINE_MS), 1);
+	fd = accept(other.fd, NULL, NULL);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	assert_int_equal(send(fd, reply, sizeof(reply) - 1, MSG_NOSIGNAL), sizeof(reply) - 1);
+	expect(child.err, "another scheduler");
+	close(fd);
+	assert_int_equal(finish(&child, SIGTERM), 0);
+	endpoint_close(&other);
+	config.scx_stats_path[0] = '\0';
+}
+
 static void test_signal_while_waiting(void **state)
 {
 	struct child child = spawn(client_monitor, 1);
@@ -194,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_monitor_survives_restart),
 		cmocka_unit_test(test_watch_input),
+		cmocka_unit_test(test_foreign_scheduler),
 		cmocka_unit_test(test_signal_while_waiting),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_no_hope),

@@ -286,7 +286,7 @@ static void test_print_input(void **state)
 	unsigned int hour, minute, second;
 
 	assert_int_equal(sscanf(text, "[%2u:%2u:%2u] ", &hour, &minute, &second), 3);
-	assert_string_equal(text + 11, "INPUT:ON   KBD:ON  ( 12/s)  MOUSE:off (  0/s)  "
+	assert_string_equal(text + 11, "INPUT:ON  KBD:ON ( 12/s)  MOUSE:off (  0/s)  "
 				       "OTHER:off  readers:0\n");
 	free(text);
 	json_decref(top);
