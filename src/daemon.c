@@ -73,11 +73,13 @@ static bool roles_offer_bpf(void *ctx, struct detect *detect)
 	return loader_offer_proc_events(d->loader, &d->proc_sink);
 }
 
-/* References held at a time: one a worker; a client's baseline and its current one; two for
- * --stats. */
+/* References held at a time: one by each HTTP worker (there are two at least), the baseline of each
+ * stats client and the snapshot ctl compares with it, the baseline of --stats and its current one. */
 static unsigned int count_readers(const struct config *config)
 {
-	return config->http_threads + 2 * config->stats_clients + 2;
+	unsigned int workers = config->http_threads > 2 ? config->http_threads : 2;
+
+	return workers + config->stats_clients + 1 + 2;
 }
 
 static int start_pipeline(struct daemon *d, struct error *err)

@@ -149,9 +149,9 @@ static int dispatch(const struct options *options, const struct config *config)
 	case COMMAND_CHECK:
 		return daemon_check(config, stdout);
 	case COMMAND_MONITOR:
-		return client_monitor(config, options->interval_s);
+		return client_monitor(config, options->interval_s) ? 1 : 0;
 	case COMMAND_WATCH_INPUT:
-		return client_watch_input(config, options->interval_s);
+		return client_watch_input(config, options->interval_s) ? 1 : 0;
 	default:
 		return run(config, options);
 	}
