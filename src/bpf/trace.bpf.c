@@ -9,7 +9,7 @@
  *     runnable_ns       running_ns                  |---- wait ----> preempted
  *
  * A wait goes into the histogram of the thread's class, in the slot of the CPU it got. Real-time
- * threads are measured like all others. Each program reads the clock once.
+ * threads are measured like all others. Each of the scheduler's events reads the clock once.
  *
  * The life of a process: exec drops whatever role it had and, if the name is listed and the
  * executable is what it should be, grants one on the spot; fork of a new process hands it on; the
@@ -134,7 +134,10 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 
 	if (!st)
 		return;
-	if (st->running_ns) {
+	if (!st->running_ns) {
+		/* Switched in unseen: what it waited since is not known. */
+		st->runnable_ns = 0;
+	} else {
 		run = now - st->running_ns;
 		st->running_ns = 0;
 		st->run_ns += run;
@@ -224,7 +227,7 @@ static __always_inline void entry_fill(struct role_entry *entry, struct task_str
 {
 	entry->start_ns = task_start_ns(p);
 	entry->exec_ns = now;
-	entry->granted_ns = now;
+	entry->granted_ns = bpf_ktime_get_ns(); /* after the evidence was looked at */
 	entry->uid = task_uid(p);
 	entry->threads = task_live_threads(p);
 	entry->role = role;

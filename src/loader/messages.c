@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define PREFIX "libbpf: "
+#define FAILED "load failed: "
 
 static struct {
 	pthread_mutex_t lock;
@@ -53,7 +54,16 @@ void messages_clear(void)
 
 void messages_first(int error, char *out, size_t size)
 {
+	const char *cause;
+
 	pthread_mutex_lock(&messages.lock);
-	snprintf(out, size, "%s", messages.first[0] ? messages.first : error_name(error));
+	/* "prog 'x': BPF program load failed: Permission denied": the caller knows the first part.
+	 */
+	cause = strstr(messages.first, FAILED);
+	if (cause)
+		cause += strlen(FAILED);
+	else
+		cause = messages.first[0] ? messages.first : error_name(error);
+	snprintf(out, size, "%s", cause);
 	pthread_mutex_unlock(&messages.lock);
 }
