@@ -314,13 +314,16 @@ void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t sour
 	char comm[SERVER_COMM_MAX];
 	struct role_entry entry;
 	struct sighting s;
-	int r;
+	int r = 0;
 
-	/* The name first: it is one short read, and without a filter most are of no interest. */
-	r = proc_comm(pid, comm);
-	if (r == 0 && !rules_is_listed(t->config, comm) && !registry_find(&t->registry, pid) &&
-	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) < 0)
-		return;
+	/* Unless it had a role or was granted one, the name first: that is one short read, and
+	 * without a filter most are of no interest. */
+	if (!registry_find(&t->registry, pid) &&
+	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) < 0) {
+		r = proc_comm(pid, comm);
+		if (r == 0 && !rules_is_listed(t->config, comm))
+			return;
+	}
 	if (r == 0)
 		r = look(t, pid, time_ns, source, &s);
 	if (r < 0) {
