@@ -27,7 +27,7 @@ struct server {
 	uint8_t role;		    /* enum role */
 	uint8_t source;		    /* enum role_source */
 	char comm[SERVER_COMM_MAX];
-	char exe[SERVER_EXE_MAX]; /* path, cut at the end; "" if it can't be read */
+	char exe[SERVER_EXE_MAX]; /* path, its tail if longer; "" if it can't be read */
 };
 
 enum server_change {
