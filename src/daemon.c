@@ -74,7 +74,8 @@ static bool roles_offer_bpf(void *ctx, struct detect *detect)
 }
 
 /* References held at a time: one by each HTTP worker (there are two at least), the baseline of each
- * stats client and the snapshot ctl compares with it, the baseline of --stats and its current one. */
+ * stats client and the snapshot ctl compares with it, the baseline of --stats and its current one.
+ */
 static unsigned int count_readers(const struct config *config)
 {
 	unsigned int workers = config->http_threads > 2 ? config->http_threads : 2;
@@ -253,17 +254,20 @@ int daemon_check(const struct config *config, FILE *out)
 {
 	struct feature features[FEATURE_MAX];
 	struct daemon d = {.config = *config, .gather.statm_fd = -1};
-	struct error err;
+	struct error err = {0};
+	unsigned int count;
 	int r;
 
 	r = loader_new(&d.config, &d.loader, &err);
 	if (r) {
 		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
-		print_features(out, features, loader_probe(features, FEATURE_MAX));
+		count = loader_probe(features, FEATURE_MAX);
+		print_features(out, features, count);
 		return 1;
 	}
 	fputs("scx_gamerd can observe here.\n", out);
-	print_features(out, features, loader_features(d.loader, features, FEATURE_MAX));
+	count = loader_features(d.loader, features, FEATURE_MAX);
+	print_features(out, features, count);
 	r = rcu_start();
 	d.has_rcu = !r;
 	if (!r)
@@ -272,10 +276,12 @@ int daemon_check(const struct config *config, FILE *out)
 		r = new_detect(&d, &err);
 	if (!r)
 		r = detect_start(d.detect, &err);
-	if (!r)
-		print_features(out, features, detect_features(d.detect, features, FEATURE_MAX));
-	else
+	if (!r) {
+		count = detect_features(d.detect, features, FEATURE_MAX);
+		print_features(out, features, count);
+	} else {
 		fprintf(out, "  no   %-20s %s\n", "process_events", err.text);
+	}
 	if (d.detect)
 		detect_stop(d.detect);
 	detect_free(d.detect);
