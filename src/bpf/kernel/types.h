@@ -103,8 +103,13 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	unsigned long s_magic;
+	struct file_system_type *s_type;
 };
 
 struct inode {
