@@ -26,7 +26,6 @@ count_events() {
 }
 
 classify_reader() {
-	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
 	cat /dev/input/event0 >/dev/null &
 	READER=$!
 	DAEMON_PIDS+=("$READER")
@@ -44,6 +43,8 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 	sed 's/^/# /' "$DAEMON_LOG"
 	count_events
 	watch_input
+	# The kernel's own workers, woken for the console, are no readers.
+	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
 	if [[ -c /dev/input/event0 ]]; then
 		classify_reader
 	else
@@ -55,5 +56,5 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 fi
 
 . tests/vm/lib.sh
-in_guests "7.3 6.19" --keys
+in_guests "7.3 7.2 6.19" --keys
 finish
