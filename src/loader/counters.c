@@ -27,6 +27,15 @@ void counters_fini(struct counters *counters)
 	counters->slots = NULL;
 }
 
+uint64_t counters_ring_dropped(const struct counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int cpu = 0; cpu < counters->cpu_count; cpu++)
+		sum += __atomic_load_n(&counters->slots[cpu].ring_dropped, __ATOMIC_RELAXED);
+	return sum;
+}
+
 void counters_sum(const struct counters *counters, struct cpu_slot *sum)
 {
 	/* __u64 as in the struct: uint64_t may be another type of that size, and then no alias. */
