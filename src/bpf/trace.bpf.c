@@ -138,6 +138,10 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 
 	if (!st)
 		return;
+	/* A server that runs from exec to its first long sleep in one go would else stay what it
+	 * was before: no wake-up looks at it for as long as it sleeps. */
+	if (st->generation != roles_generation)
+		task_class_review(prev, st, slot, now, false);
 	if (!st->running_ns) {
 		/* Switched in unseen: what it waited since is not known. */
 		st->runnable_ns = 0;
