@@ -130,6 +130,46 @@ int on_task_visit(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* The last thread of a process with a role is at its end: the role goes, and a record says so. */
+static __always_inline void role_end(struct task_struct *p, struct cpu_slot *slot, __u64 now)
+{
+	struct role_entry old;
+	struct event *e;
+
+	if (role_drop(p->tgid, &old))
+		return;
+	slot_add_atomic(slot->roles_ended, 1);
+	mark_set(p->tgid, MARK_EXIT);
+	e = event_new(slot, EVENT_EXIT, now, p);
+	if (!e)
+		return;
+	e->exit.start_ns = old.start_ns;
+	e->exit.role = old.role;
+	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+}
+
+/* The thread has run for the last time. Where tracepoints can be preempted (7.0 and newer) the
+ * kernel leaves a program out that another thread, preempted on the same CPU, is in the middle of;
+ * so an exit can go unseen by on_sched_process_exit. Here nothing is ever left out. */
+static __always_inline void thread_end(struct task_struct *p, struct task_state *st,
+				       struct cpu_slot *slot, __u64 now)
+{
+	struct role_entry *entry;
+	__u32 tgid = p->tgid;
+	__u64 start;
+
+	task_class_clear(st, slot);
+	if (!roles_total || !has_exit_hook || task_live_threads(p) > 0)
+		return;
+	entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
+	if (!entry)
+		return;
+	/* It may be reaped and its PID be another process's. User space knows ticks only. */
+	start = task_start_ns(p);
+	if (entry->start_ns == start || entry->start_ns == start - start % NSEC_PER_TICK)
+		role_end(p, slot, now);
+}
+
 static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 now)
 {
 	struct task_state *st = bpf_task_storage_get(&task_states, prev, NULL, 0);
@@ -156,7 +196,7 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 	if (task_is_queued(prev) || st->is_wake_pending)
 		st->runnable_ns = now; /* preempted, gave way, or being woken */
 	else if (prev->__state == TASK_DEAD)
-		task_class_clear(st, slot);
+		thread_end(prev, st, slot, now);
 	/* Else it sleeps; a stamp that is there is of a wake-up that has already begun. */
 	st->is_wake_pending = 0;
 }
@@ -363,26 +403,13 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *p)
 {
-	struct role_entry *entry, old;
 	struct cpu_slot *slot;
-	struct event *e;
 
-	if (!roles_total)
-		return 0;
-	entry = threads_refresh(p);
-	if (!entry || task_live_threads(p) > 0)
+	if (!roles_total || !threads_refresh(p) || task_live_threads(p) > 0)
 		return 0;
 	slot = slot_this_cpu();
-	if (!slot || role_drop(p->tgid, &old))
-		return 0;
-	slot_add_atomic(slot->roles_ended, 1);
-	mark_set(p->tgid, MARK_EXIT);
-	e = event_new(slot, EVENT_EXIT, bpf_ktime_get_ns(), p);
-	if (!e)
-		return 0;
-	e->exit.start_ns = old.start_ns;
-	e->exit.role = old.role;
-	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+	if (slot)
+		role_end(p, slot, bpf_ktime_get_ns());
 	return 0;
 }
 
