@@ -130,7 +130,7 @@ static void write_line(enum log_level level, const char *suffix, const char *fmt
 		length = room - 1;
 		memcpy(line + start + length - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
 	}
-	memcpy(line + start + length, suffix, suffix_length);
+	memcpy(line + start + length, suffix, suffix_length); /* NOLINT: put together by length */
 	length += start + suffix_length;
 	mask_controls(line + start, length - start);
 	line[length++] = '\n';

@@ -32,6 +32,10 @@
 #define CACHE_LINE 64
 #define SPARE_SNAPSHOTS 3 /* published, being built, retired */
 
+/* So many replaced ones share a grace period, if the store is large: each wakes the call_rcu thread
+ * twice, which once a second cost as much as a snapshot itself. */
+#define RETIRE_BATCH 4
+
 enum body_state { BODY_ABSENT, BODY_RENDERING, BODY_READY, BODY_FAILED };
 
 struct body {
@@ -46,6 +50,7 @@ struct snapshot {
 	struct snapshot_store *store;
 	struct urcu_ref ref;
 	struct rcu_head retired;
+	struct snapshot *next_retired;
 	struct cds_lfs_node free_node;
 };
 
@@ -56,6 +61,8 @@ struct snapshot_store {
 	/* The publisher's. */
 	struct snapshot *draft;
 	unsigned int allocated, limit;
+	struct snapshot *retired; /* replaced, their grace period not yet asked for */
+	unsigned int retired_count;
 	uint64_t sequence;
 	uint64_t drafted_ns;
 
@@ -136,6 +143,33 @@ static struct snapshot *pop_free(struct snapshot_store *store)
 	return snap;
 }
 
+/* No read section that saw one of the chain as the current snapshot is left. */
+static void on_retired(struct rcu_head *head)
+{
+	struct snapshot *snap = caa_container_of(head, struct snapshot, retired), *next;
+	struct snapshot_store *store;
+
+	RCU_ACQUIRE(snap);
+	store = snap->store;
+	for (; snap; snap = next) {
+		next = snap->next_retired; /* from here on it may be in use again */
+		snapshot_put(snap);
+	}
+	RCU_RELEASE(store); /* for snapshot_store_free(), after its barrier */
+}
+
+static void retire(struct snapshot_store *store)
+{
+	struct snapshot *first = store->retired;
+
+	if (!first)
+		return;
+	store->retired = NULL;
+	store->retired_count = 0;
+	RCU_RELEASE(first);
+	call_rcu(&first->retired, on_retired);
+}
+
 static struct snapshot *take_free(struct snapshot_store *store)
 {
 	struct snapshot *snap = pop_free(store);
@@ -143,6 +177,7 @@ static struct snapshot *take_free(struct snapshot_store *store)
 	if (!snap)
 		snap = new_snapshot(store);
 	if (!snap) {
+		retire(store);
 		atomic_store(&store->is_starved, true);
 		cmm_smp_mb(); /* pairs with give_back() */
 		snap = pop_free(store);
@@ -192,6 +227,7 @@ void snapshot_store_free(struct snapshot_store *store)
 
 	if (!store)
 		return;
+	retire(store);
 	rcu_barrier(); /* retired ones are on the free list then */
 	RCU_ACQUIRE(store);
 	while ((snap = pop_free(store)))
@@ -218,18 +254,6 @@ int snapshot_draft(struct snapshot_store *store, struct metrics **out)
 	return 0;
 }
 
-/* No read section that saw the snapshot as the current one is left. */
-static void on_retired(struct rcu_head *head)
-{
-	struct snapshot *snap = caa_container_of(head, struct snapshot, retired);
-	struct snapshot_store *store;
-
-	RCU_ACQUIRE(snap);
-	store = snap->store;
-	snapshot_put(snap);
-	RCU_RELEASE(store); /* for snapshot_store_free(), after its barrier */
-}
-
 void snapshot_publish(struct snapshot_store *store)
 {
 	struct snapshot *snap = store->draft, *old;
@@ -246,7 +270,11 @@ void snapshot_publish(struct snapshot_store *store)
 	old = rcu_xchg_pointer(&store->current, snap);
 	atomic_fetch_add(&store->published, 1);
 	futex_wake_all(&store->published);
-	call_rcu(&old->retired, on_retired);
+
+	old->next_retired = store->retired;
+	store->retired = old;
+	if (++store->retired_count >= RETIRE_BATCH || store->limit < 4 * RETIRE_BATCH)
+		retire(store);
 }
 
 const struct snapshot *snapshot_get(struct snapshot_store *store)
