@@ -11,9 +11,7 @@ bool layout_has_btf(void)
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
-/* Byte offset of a direct member of a struct, -1 if it has none of that name. Unnamed members are
- * looked into. */
-static int64_t member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
+int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
 	const struct btf_member *members = btf_members(type);
 
@@ -29,7 +27,7 @@ static int64_t member_offset(const struct btf *btf, const struct btf_type *type,
 		inner_type = btf__type_by_id(btf, members[i].type);
 		if (!btf_is_composite(inner_type))
 			continue;
-		inner = member_offset(btf, inner_type, name);
+		inner = layout_member_offset(btf, inner_type, name);
 		if (inner >= 0)
 			return offset + inner;
 	}
@@ -71,7 +69,7 @@ static int64_t preempt_count_offset(const struct btf *btf)
 	var = btf__type_by_id(btf, var->type);
 	if (!btf_is_composite(var))
 		return -1;
-	member = member_offset(btf, var, "preempt_count");
+	member = layout_member_offset(btf, var, "preempt_count");
 	return member < 0 ? -1 : offset + member;
 }
 
