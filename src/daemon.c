@@ -287,17 +287,20 @@ int daemon_check(const struct config *config, FILE *out)
 {
 	struct feature features[FEATURE_MAX];
 	struct daemon d = {.config = *config, .gather.statm_fd = -1};
-	struct error err;
+	struct error err = {0};
+	unsigned int count;
 	int r;
 
 	r = loader_new(&d.config, &d.loader, &err);
 	if (r) {
 		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
-		print_features(out, features, loader_probe(features, FEATURE_MAX));
+		count = loader_probe(features, FEATURE_MAX);
+		print_features(out, features, count);
 		return 1;
 	}
 	fputs("scx_gamerd can observe here.\n", out);
-	print_features(out, features, loader_features(d.loader, features, FEATURE_MAX));
+	count = loader_features(d.loader, features, FEATURE_MAX);
+	print_features(out, features, count);
 	r = rcu_start();
 	d.has_rcu = !r;
 	if (!r)
@@ -306,10 +309,12 @@ int daemon_check(const struct config *config, FILE *out)
 		r = new_detect(&d, &err);
 	if (!r)
 		r = detect_start(d.detect, &err);
-	if (!r)
-		print_features(out, features, detect_features(d.detect, features, FEATURE_MAX));
-	else
+	if (!r) {
+		count = detect_features(d.detect, features, FEATURE_MAX);
+		print_features(out, features, count);
+	} else {
 		fprintf(out, "  no   %-20s %s\n", "process_events", err.text);
+	}
 	if (d.detect)
 		detect_stop(d.detect);
 	detect_free(d.detect);

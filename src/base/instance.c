@@ -102,14 +102,16 @@ static int write_pid(struct instance *i, struct error *err)
 int instance_open(const char *runtime_dir, struct instance **out, struct error *err)
 {
 	struct instance *i = calloc(1, sizeof(*i));
+	char *path;
 	int ret;
 
 	if (!i)
 		return error_set(err, ENOMEM, "out of memory");
 	i->fd = -1;
 	i->dir = strdup(runtime_dir);
-	if (!i->dir || asprintf(&i->path, "%s/pid", runtime_dir) < 0) {
-		i->path = NULL;
+	if (asprintf(&path, "%s/pid", runtime_dir) >= 0)
+		i->path = path;
+	if (!i->dir || !i->path) {
 		ret = error_set(err, ENOMEM, "out of memory");
 		goto undo;
 	}

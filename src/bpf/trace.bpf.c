@@ -405,7 +405,7 @@ int context_check(void *ctx)
 		return -EINVAL;
 	if (!cfg_preempt_count_from_rq)
 		return 0;
-	return task->se.cfs_rq->rq->cpu == (int)bpf_get_smp_processor_id() ? 0 : -EINVAL;
+	return task->se.cfs_rq->rq->cpu == bpf_get_smp_processor_id() ? 0 : -EINVAL;
 }
 
 /* Offsets in a proc connector message: nlmsghdr (16), cn_msg (20), proc_event. */

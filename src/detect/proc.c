@@ -179,7 +179,7 @@ static int read_exe(int dir, struct proc_identity *out)
 		  &st);
 	if (r == 0 && st.stx_uid == 0)
 		r = fstatfs(fd, &fs);
-	if (r < 0) {
+	if (r) {
 		r = -errno;
 		goto close_fd;
 	}

@@ -140,7 +140,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 
 	snprintf(listening, sizeof(listening), "127.0.0.1:%u", port);
 	snprintf(threads, sizeof(threads), "%u", server->slots.count);
-	snprintf(request_max, sizeof(request_max), "%u", SLOTS_REQUEST_MAX);
+	snprintf(request_max, sizeof(request_max), "%d", SLOTS_REQUEST_MAX);
 	snprintf(timeout, sizeof(timeout), "%u", config->http_timeout_ms);
 	server->mg = mg_start(&callbacks, server, options);
 	if (server->mg)

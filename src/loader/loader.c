@@ -20,7 +20,7 @@ unsigned int loader_probe(struct feature *out, unsigned int max)
 	if (!config || !max)
 		goto out;
 	config_init(config);
-	if (!loader_new(config, &l, &err)) {
+	if (!loader_new(config, &l, &err) && l) {
 		count = loader_features(l, out, max);
 		loader_free(l);
 		goto out;

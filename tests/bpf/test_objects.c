@@ -15,9 +15,10 @@
 static const char *const optional_members[] = {"sched_entity.sched_delayed", "cfs_rq.rq"};
 
 static const char *const kernel_structs[] = {
-	"task_struct", "signal_struct", "sched_entity", "cred",		  "linux_binprm",
-	"file",	       "path",		"dentry",	"qstr",		  "inode",
-	"super_block", "cfs_rq",	"rq",		"bpf_iter__task", "input_dev",
+	"task_struct", "signal_struct",	   "sched_entity", "cred",   "linux_binprm",
+	"file",	       "file_system_type", "path",	   "dentry", "qstr",
+	"inode",       "super_block",	   "cfs_rq",	   "rq",     "bpf_iter__task",
+	"input_dev",
 };
 
 static const struct btf_type *struct_find(const struct btf *btf, const char *name)

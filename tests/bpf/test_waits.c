@@ -167,14 +167,33 @@ static uint64_t hist_count(const struct wait_hist *hist)
 	return count;
 }
 
+static void assert_between(uint32_t bucket, uint64_t low_ns, uint64_t high_ns, const char *what)
+{
+	print_message("%s: BPF %llu ns, probe %llu to %llu ns\n", what,
+		      (unsigned long long)hist_lower(bucket), (unsigned long long)low_ns,
+		      (unsigned long long)high_ns);
+	if (bucket + 1 < hist_bucket(low_ns) || bucket > hist_bucket(high_ns) + 1)
+		fail_msg("%s differs by more than one bucket", what);
+}
+
 static void assert_near(uint32_t bucket, uint64_t value_ns, const char *what)
 {
-	int64_t distance = (int64_t)bucket - (int64_t)hist_bucket(value_ns);
+	assert_between(bucket, value_ns, value_ns, what);
+}
 
-	print_message("%s: BPF %llu ns, probe %llu ns\n", what,
-		      (unsigned long long)hist_lower(bucket), (unsigned long long)value_ns);
-	if (distance < -1 || distance > 1)
-		fail_msg("%s differs by %lld buckets", what, (long long)distance);
+/* The value of that rank. Two waits between two looks of the probe are one to it, and the first and
+ * the last are BPF's only: a few ranks to either side may be meant. */
+static void assert_rank(const struct wait_hist *hist, uint64_t count, unsigned int percent,
+			const char *what)
+{
+	unsigned int rank = report->waits * percent / 100, slack = report->waits / 40 + 2;
+
+	assert_true(report->waits > slack * 2);
+	assert_between(
+		hist_rank(hist, count * percent / 100),
+		report->wait_ns[rank > slack ? rank - slack : 0],
+		report->wait_ns[rank + slack < report->waits ? rank + slack : report->waits - 1],
+		what);
 }
 
 static void wait_rounds(pid_t pid)
@@ -262,10 +281,11 @@ static void test_agrees_with_probes(void **state)
 	assert_int_equal(c.rt_waits, 0);
 	assert_near(hist_bucket(c.wait.sum_ns / count), stat.delay_ns / stat.waits, "mean");
 	qsort(report->wait_ns, report->waits, sizeof(report->wait_ns[0]), compare);
-	assert_near(hist_rank(&c.wait, count / 2), report->wait_ns[report->waits / 2], "p50");
-	assert_near(hist_rank(&c.wait, count * 9 / 10), report->wait_ns[report->waits * 9 / 10],
-		    "p90");
-	assert_near(hist_bucket(c.wait.max_ns), report->wait_ns[report->waits - 1], "max");
+	assert_rank(&c.wait, count, 50, "p50");
+	assert_rank(&c.wait, count, 90, "p90");
+	/* The probe may have halved the longest by taking it for two, never lengthened it. */
+	assert_true(hist_bucket(c.wait.max_ns) + 1 >=
+		    hist_bucket(report->wait_ns[report->waits - 1]));
 }
 
 /* Real-time threads are measured, too, and said to be such. */

@@ -13,7 +13,7 @@ watch_input() {
 	watcher=$!
 	DAEMON_PIDS+=("$watcher")
 	check_within 15 "--watch-input shows the keyboard on" grep -q 'KBD:ON ' "$log"
-	check "--watch-input shows mouse and others off" grep -q 'MOUSE:off OTHER:off ' "$log"
+	check "--watch-input shows mouse and others off" grep -qE 'KBD:ON .*MOUSE:off .*OTHER:off' "$log"
 	kill -INT $watcher
 	wait $watcher
 	check_equal "--watch-input ends on SIGINT: exit status" 0 $?
@@ -26,7 +26,6 @@ count_events() {
 }
 
 classify_reader() {
-	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
 	cat /dev/input/event0 >/dev/null &
 	READER=$!
 	DAEMON_PIDS+=("$READER")
@@ -44,6 +43,8 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 	sed 's/^/# /' "$DAEMON_LOG"
 	count_events
 	watch_input
+	# The kernel's own workers, woken for the console, are no readers.
+	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
 	if [[ -c /dev/input/event0 ]]; then
 		classify_reader
 	else
@@ -55,5 +56,5 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 fi
 
 . tests/vm/lib.sh
-in_guests "7.3 6.19" --keys
+in_guests "7.3 7.2 6.19" --keys
 finish

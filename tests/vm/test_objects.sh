@@ -3,7 +3,7 @@
 # Every kernel takes every BPF object: the daemon finds its features, the programs of tests/bpf pass.
 cd "$(dirname "$0")/../.." || exit 1
 
-# What --check says of a feature: its line, or nothing.
+# What --check says is shown: it differs from kernel to kernel.
 check_features() {
 	local report status
 

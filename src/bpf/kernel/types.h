@@ -4,7 +4,9 @@
  *
  * preserve_access_index makes every member access a CO-RE relocation: libbpf finds the member by
  * name in the running kernel's BTF, wherever it lies there. So order, padding and what is left out
- * do not matter; names and kinds do, and tests/bpf checks them against the kernel's BTF.
+ * do not matter; names and kinds do, and tests/bpf checks them against the kernel's BTF. Integers
+ * are unsigned here, whatever the kernel says: libbpf adjusts a load to a member that has become
+ * wider or narrower only then.
  */
 #ifndef BPF_KERNEL_TYPES_H
 #define BPF_KERNEL_TYPES_H
@@ -57,7 +59,7 @@ struct signal_struct {
 };
 
 struct rq {
-	int cpu;
+	unsigned int cpu;
 };
 
 struct cfs_rq {
@@ -72,11 +74,11 @@ struct sched_entity {
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
-	int on_rq;
-	int static_prio;
+	unsigned int on_rq; /* a byte from 7.3 on */
+	unsigned int static_prio;
 	unsigned int policy;
-	int pid;
-	int tgid;
+	unsigned int pid;
+	unsigned int tgid;
 	__u64 start_boottime;
 	char comm[16];
 	int nr_cpus_allowed;
@@ -108,8 +110,13 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	unsigned long s_magic;
+	struct file_system_type *s_type;
 };
 
 struct inode {
