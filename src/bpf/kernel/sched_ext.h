@@ -51,9 +51,17 @@ enum scx_kick_flags {
 	SCX_KICK_PREEMPT = 2,
 };
 
+enum scx_exit_kind {
+	SCX_EXIT_NONE = 0,
+};
+
 #define SCX_VALUE(type, value) bpf_core_enum_value(enum type, value)
 
-struct cpumask;
+/* Passed on, never looked into; but libbpf compares kinds, and a declaration alone is none. */
+struct cpumask {
+	unsigned long bits[1];
+};
+
 struct scx_cpu_release_args;
 struct scx_dump_ctx;
 
@@ -71,7 +79,7 @@ struct task_struct___scx {
 };
 
 struct scx_exit_info {
-	int kind;
+	enum scx_exit_kind kind;
 	__s64 exit_code;
 	const char *reason;
 	char *msg;
