@@ -221,23 +221,17 @@ static size_t shared_size(uint32_t lines, uint32_t periods)
 	return sizeof(struct shared) + 2 * sizeof(uint64_t) * lines * (size_t)periods;
 }
 
-static struct shared *map_shared(int fd, size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 /* The client: stage 1 of every line. */
 static int run_client(const char *fd_text, const char *size_text)
 {
-	struct shared *s = map_shared((int)strtol(fd_text, NULL, 10), strtoul(size_text, NULL, 10));
+	struct shared *s = mmap(NULL, strtoul(size_text, NULL, 10), PROT_READ | PROT_WRITE,
+				MAP_SHARED, (int)strtol(fd_text, NULL, 10), 0);
 	struct stage stages[LINES_MAX];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_TIMERSLACK, 1);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
-	if (!s || start_stages(s, 1, stages)) {
+	if (s == MAP_FAILED || start_stages(s, 1, stages)) {
 		perror("audio_probe: client");
 		return 1;
 	}
@@ -307,8 +301,8 @@ static struct shared *prepare(const struct options *o, int *fd)
 	*fd = memfd_create("audio_probe", 0);
 	if (*fd < 0 || ftruncate(*fd, (off_t)size))
 		return NULL;
-	s = map_shared(*fd, size);
-	if (!s)
+	s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (s == MAP_FAILED)
 		return NULL;
 	s->period_ns = period_ns;
 	s->burn_loops = loops_per_ms() * o->burn_us / 1000;
@@ -461,10 +455,9 @@ static int write_pid(const char *path)
 {
 	FILE *f = fopen(path, "we");
 
-	if (!f)
-		return -errno;
-	fprintf(f, "%d\n", (int)getpid());
-	return fclose(f) ? -errno : 0;
+	if (f)
+		fprintf(f, "%d\n", (int)getpid());
+	return !f || fclose(f) ? -errno : 0;
 }
 
 int main(int argc, char **argv)

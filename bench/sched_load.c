@@ -35,6 +35,7 @@
 
 struct options {
 	double seconds, warmup_seconds;
+	double start_seconds; /* of CLOCK_MONOTONIC, 0: when the warm-up is over */
 	unsigned int count, jobs;
 };
 
@@ -66,6 +67,8 @@ static void open_gate(const struct options *o, uint32_t parts)
 	while (atomic_load(&shared->ready) < parts)
 		usleep(1000);
 	start_ns = clock_now_ns() + (uint64_t)(o->warmup_seconds * 1e9);
+	if (o->start_seconds > 0)
+		start_ns = (uint64_t)(o->start_seconds * 1e9);
 	atomic_store(&shared->end_ns, start_ns + (uint64_t)(o->seconds * 1e9));
 	atomic_store(&shared->start_ns, start_ns);
 }
@@ -251,11 +254,12 @@ static int run_exec(const struct options *o, const char *self)
 
 static int usage(void)
 {
-	fputs("usage: sched_load hogs [-t SECS] [-w SECS] NICE...\n"
-	      "       sched_load spin [-t SECS] [-w SECS]\n"
+	fputs("usage: sched_load hogs [-t SECS] [-w SECS] [-a SECS] NICE...\n"
+	      "       sched_load spin [-t SECS] [-w SECS] [-a SECS]\n"
 	      "       sched_load sleepers [-t SECS] [-w SECS] [-n THREADS]\n"
 	      "       sched_load exec [-n PROCESSES] [-J JOBS]\n"
 	      "  -t  measured time, default 2; -w  warm-up before, default 0.5\n"
+	      "  -a  measure from this uptime on instead: the same for several loads\n"
 	      "  -n  default 100; -J  at the same time, default 2\n",
 	      stderr);
 	return 2;
@@ -273,11 +277,13 @@ int main(int argc, char **argv)
 		return usage();
 	what = argv[1];
 	optind = 2;
-	while ((c = getopt(argc, argv, "+t:w:n:J:")) != -1) {
+	while ((c = getopt(argc, argv, "+t:w:a:n:J:")) != -1) {
 		if (c == 't')
 			o.seconds = strtod(optarg, NULL);
 		else if (c == 'w')
 			o.warmup_seconds = strtod(optarg, NULL);
+		else if (c == 'a')
+			o.start_seconds = strtod(optarg, NULL);
 		else if (c == 'n')
 			o.count = (unsigned int)strtoul(optarg, NULL, 10);
 		else if (c == 'J')
