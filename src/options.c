@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <math.h>
 
-#define SLICE_DEFAULT_US 4000
+#define SLICE_DEFAULT_US 3000
 #define SLICE_MIN_US 1000
 #define SLICE_MAX_US 20000
 #define EXIT_DUMP_MAX (1u << 20)
@@ -51,7 +51,7 @@ void options_usage(FILE *out)
 	      "\n"
 	      "  --observe            measure only, attach no scheduler\n"
 	      "  --require-sched      fail instead of observing where no scheduler can be attached\n"
-	      "  --slice-us N         time slice of normal threads, 1000 to 20000; default 4000\n"
+	      "  --slice-us N         time slice of normal threads, 1000 to 20000; default 3000\n"
 	      "  --exit-dump-len N    bytes of the kernel's debug dump after a scheduler error\n"
 	      "  --stats SECS         run, and print what happened every SECS seconds\n"
 	      "  --debug-api PORT     serve HTTP on 127.0.0.1:PORT (0 picks a free port)\n"

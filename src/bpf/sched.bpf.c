@@ -158,9 +158,13 @@ static __always_inline void urgent_enqueue(struct task_struct *p, struct sched_t
 }
 
 /* An idle CPU the thread may run on, or -1. A thread bound to one CPU never passes through
- * gamer_select_cpu(), nor does one that is queued again. */
-static __always_inline __s32 idle_cpu_take(struct task_struct *p, __s32 own)
+ * gamer_select_cpu(), nor does one that is queued again. For one that has, a CPU may have become
+ * idle since: an urgent thread takes a busy one instead of looking once more. */
+static __always_inline __s32 idle_cpu_take(struct task_struct *p, const struct sched_task *st,
+					   __s32 own, __u64 enq_flags)
 {
+	if (st->rank > RANK_NORMAL && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_CPU_SELECTED)))
+		return -1;
 	if (scx_bpf_test_and_clear_cpu_idle(own))
 		return own;
 	if (p->nr_cpus_allowed == 1)
@@ -187,7 +191,7 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	}
 	task_rank_set(p, st, now);
 	task_vtime_bound(st, llc);
-	idle = idle_cpu_take(p, own);
+	idle = idle_cpu_take(p, st, own, enq_flags);
 	if (idle == own) {
 		slot->sched_direct++;
 		scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st),
