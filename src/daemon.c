@@ -283,6 +283,21 @@ static void print_features(FILE *out, const struct feature *features, unsigned i
 			features[i].name, features[i].detail);
 }
 
+/* Loads the scheduler, and does not attach it. */
+static void check_scheduler(const struct loader *l, FILE *out)
+{
+	struct sched_options options = {.slice_us = OPTIONS_SLICE_US};
+	struct sched *sched;
+	struct error err;
+
+	if (sched_new(l, &options, &sched, &err)) {
+		fprintf(out, "scx_gamerd can observe here, but not schedule: %s.\n", err.text);
+		return;
+	}
+	fputs("scx_gamerd can schedule here.\n", out);
+	sched_free(sched);
+}
+
 int daemon_check(const struct config *config, FILE *out)
 {
 	struct feature features[FEATURE_MAX];
@@ -298,7 +313,7 @@ int daemon_check(const struct config *config, FILE *out)
 		print_features(out, features, count);
 		return 1;
 	}
-	fputs("scx_gamerd can observe here.\n", out);
+	check_scheduler(d.loader, out);
 	count = loader_features(d.loader, features, FEATURE_MAX);
 	print_features(out, features, count);
 	r = rcu_start();

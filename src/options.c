@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <math.h>
 
-#define SLICE_DEFAULT_US 3000
 #define SLICE_MIN_US 1000
 #define SLICE_MAX_US 20000
 #define EXIT_DUMP_MAX (1u << 20)
@@ -176,7 +175,7 @@ static int parse_one(int c, char **argv, struct options *o, struct error *err)
 
 int options_parse(int argc, char **argv, struct options *out, struct error *err)
 {
-	struct options o = {.command = COMMAND_RUN, .slice_us = SLICE_DEFAULT_US};
+	struct options o = {.command = COMMAND_RUN, .slice_us = OPTIONS_SLICE_US};
 	int c;
 
 	opterr = 0;

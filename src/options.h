@@ -13,6 +13,8 @@
 
 #include "base/errors.h"
 
+#define OPTIONS_SLICE_US 3000 /* default of --slice-us */
+
 enum options_command {
 	COMMAND_RUN,
 	COMMAND_MONITOR,

@@ -40,6 +40,7 @@
 #include "bpf/lib/sched_account.h"
 #include "bpf/lib/sched_dump.h"
 #include "bpf/lib/sched_state.h"
+#include "bpf/lib/sched_victim.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -78,65 +79,6 @@ __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wa
 	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st), 0);
 	slot->sched_direct++;
 	return cpu;
-}
-
-struct victim_search {
-	struct task_struct *p;
-	__u64 now;
-	__u32 llc;
-	__u32 rank; /* of the least urgent found so far; ours at first */
-	__s32 cpu;
-};
-
-static __always_inline bool cpu_is_victim(const struct sched_cpu *cpu, __u32 rank, __u64 now)
-{
-	return cpu->rank > RANK_NONE && cpu->rank < rank && cpu->claimed < rank && cpu->is_online &&
-	       !cpu_owes(cpu, now);
-}
-
-static int victim_visit(__u32 index, struct victim_search *search)
-{
-	struct sched_cpu *cpu = sched_cpu_get((__s32)index);
-	struct task_struct *p = search->p;
-
-	if (!cpu)
-		return 1;
-	if (cpu->llc != search->llc || !cpu_is_victim(cpu, search->rank, search->now) ||
-	    !bpf_cpumask_test_cpu(index, p->cpus_ptr))
-		return 0;
-	search->rank = cpu->rank;
-	search->cpu = (__s32)index;
-	return search->rank == RANK_NORMAL;
-}
-
-/* Claims a CPU of the LLC that runs something less urgent; -1 if there is none. The thread's own
- * CPU first, whose caches it knows, then the least urgent one. */
-static __always_inline __s32 victim_claim(struct task_struct *p, const struct sched_task *st,
-					  __s32 own, struct sched_cpu *own_cpu, __u64 now)
-{
-	struct victim_search search = {
-		.p = p, .now = now, .llc = own_cpu->llc, .rank = st->rank, .cpu = -1};
-	struct sched_cpu *cpu = own_cpu;
-	__u32 claimed;
-
-	if (cpu_is_victim(own_cpu, st->rank, now) && own_cpu->rank == RANK_NORMAL) {
-		search.cpu = own;
-	} else if (p->nr_cpus_allowed == 1) {
-		if (cpu_is_victim(own_cpu, st->rank, now))
-			search.cpu = own;
-	} else {
-		bpf_loop(cfg_sched.cpu_count, victim_visit, &search, 0);
-		cpu = sched_cpu_get(search.cpu);
-	}
-	if (search.cpu < 0 || !cpu)
-		return -1;
-	claimed = cpu->claimed;
-	if (claimed >= st->rank)
-		return -1;
-	/* Of two that want it at once, the one that finds it unclaimed has it. */
-	if (__sync_val_compare_and_swap(&cpu->claimed, claimed, st->rank) != claimed)
-		return -1;
-	return search.cpu;
 }
 
 static __always_inline void urgent_enqueue(struct task_struct *p, struct sched_task *st, __s32 own,
@@ -435,17 +377,34 @@ void BPF_PROG(gamer_cpu_offline, __s32 cpu)
 	cpu_online_set(cpu, 0);
 }
 
-/* A real-time thread has taken the CPU: what was to run there next is queued anew. */
+/* A real-time thread takes the CPU: what was to run there next must be queued anew. */
+static __always_inline void cpu_taken(__s32 index)
+{
+	struct sched_cpu *cpu = sched_cpu_get(index);
+
+	if (!cpu)
+		return;
+	cpu->rank = RANK_NONE;
+	cpu->claimed = RANK_NONE;
+}
+
+/* Until 6.18. The loader takes one of these two. */
 SEC("struct_ops/gamer_cpu_release")
 void BPF_PROG(gamer_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
 {
-	struct sched_cpu *this = sched_cpu_get(cpu);
-
-	if (this) {
-		this->rank = RANK_NONE;
-		this->claimed = RANK_NONE;
-	}
+	cpu_taken(cpu);
 	scx_bpf_reenqueue_local();
+}
+
+/* From 6.19 on. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_realtime, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	if (!policy_is_rt(next->policy) || policy_is_rt(prev->policy))
+		return 0;
+	cpu_taken((__s32)bpf_get_smp_processor_id());
+	scx_bpf_reenqueue_local___v2___anywhere();
+	return 0;
 }
 
 static int llc_init(__u32 llc, __s32 *error)

@@ -11,6 +11,15 @@ bool layout_has_btf(void)
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
+bool layout_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return has;
+}
+
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
 	const struct btf_member *members = btf_members(type);

@@ -28,7 +28,7 @@
 struct sched {
 	struct bpf_object *object;
 	struct bpf_map *ops;
-	struct bpf_link *link;
+	struct bpf_link *link, *realtime_link;
 	int exit_fd, record_fd, dump_fd;
 	char name[128];
 	char *dump;
@@ -179,6 +179,35 @@ static struct bpf_map *map_find(struct sched *s, const char *name)
 	return bpf_object__find_map_by_name(s->object, name);
 }
 
+/* What waits on a CPU that a real-time thread takes is told by a callback up to 6.18, by a
+ * tracepoint from 6.19 on. */
+static int realtime_choose(struct sched *s)
+{
+	bool is_new = layout_has_function("scx_bpf_reenqueue_local___v2");
+	struct bpf_program **release = member_find(s, "cpu_release");
+	struct bpf_program *old, *new;
+	int ret;
+
+	old = bpf_object__find_program_by_name(s->object, "gamer_cpu_release");
+	new = bpf_object__find_program_by_name(s->object, "on_realtime");
+	if (!old || !new || !release)
+		return -EINVAL;
+	if (is_new)
+		*release = NULL;
+	ret = bpf_program__set_autoload(old, !is_new);
+	return ret ? ret : bpf_program__set_autoload(new, is_new);
+}
+
+static int realtime_attach(struct sched *s)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(s->object, "on_realtime");
+
+	if (bpf_program__fd(program) < 0)
+		return 0;
+	s->realtime_link = bpf_program__attach(program);
+	return s->realtime_link ? 0 : -errno;
+}
+
 static int object_open(struct sched *s, const struct loader *l, const struct sched_options *options,
 		       const struct topology *topology)
 {
@@ -194,6 +223,8 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 	if (!s->ops)
 		return -EINVAL;
 	ret = settings_fill(s, options, topology);
+	if (!ret)
+		ret = realtime_choose(s);
 	if (!ret)
 		ret = maps_share(s, l);
 	if (!ret)
@@ -256,10 +287,13 @@ int sched_attach(struct sched *s, struct error *err)
 	int ret;
 
 	messages_clear();
-	s->link = bpf_map__attach_struct_ops(s->ops);
-	if (s->link)
+	ret = realtime_attach(s);
+	if (!ret) {
+		s->link = bpf_map__attach_struct_ops(s->ops);
+		ret = s->link ? 0 : -errno;
+	}
+	if (!ret)
 		return 0;
-	ret = -errno;
 	sched_exit_read(s, &record, &dump);
 	messages_first(ret, reason, sizeof(reason));
 	return error_set(err, -ret, "the kernel does not attach the scheduler: %s",
@@ -271,6 +305,7 @@ void sched_free(struct sched *s)
 	if (!s)
 		return;
 	bpf_link__destroy(s->link);
+	bpf_link__destroy(s->realtime_link);
 	bpf_object__close(s->object);
 	free(s->dump);
 	free(s);

@@ -8,7 +8,8 @@
  *
  *   6.13  dispatch became dsq_insert, consume became dsq_move_to_local
  *   6.15  scx_bpf_now()
- *   6.19  kernel functions with more than five arguments take a struct; slices are set by a call
+ *   6.19  kernel functions with more than five arguments take a struct; slices are set by a call;
+ *         cpu_release is deprecated, scx_bpf_reenqueue_local() works from a tracepoint
  */
 #ifndef BPF_KERNEL_SCHED_EXT_H
 #define BPF_KERNEL_SCHED_EXT_H
@@ -139,6 +140,8 @@ bool scx_bpf_test_and_clear_cpu_idle(__s32 cpu) __ksym __weak;
 void scx_bpf_kick_cpu(__s32 cpu, __u64 flags) __ksym __weak;
 __s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym __weak;
 __u32 scx_bpf_reenqueue_local(void) __ksym __weak;
+/* 6.19: from anywhere. libbpf leaves out what follows the last ___. */
+void scx_bpf_reenqueue_local___v2___anywhere(void) __ksym __weak;
 void scx_bpf_dump_bstr(char *fmt, unsigned long long *data, __u32 data__sz) __ksym __weak;
 __u64 scx_bpf_now(void) __ksym __weak;
 bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
