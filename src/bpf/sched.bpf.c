@@ -243,6 +243,7 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 		return;
 	if (scx_move_to_local(normal_queue(this->llc)))
 		return;
+	this->debt_ns = 0; /* and no normal thread was kept waiting */
 	if (cfg_sched.llc_count < 2)
 		return;
 	search.own = this->llc;

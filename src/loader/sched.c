@@ -92,7 +92,7 @@ static void *variable_find(struct bpf_object *object, const char *section, const
 	int id;
 
 	id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
-	data = map ? bpf_map__initial_value(map, &size) : NULL;
+	data = map ? (char *)bpf_map__initial_value(map, &size) : NULL; /* const up to 1.3 */
 	if (id < 0 || !data)
 		return NULL;
 	type = btf__type_by_id(btf, (uint32_t)id);
@@ -118,7 +118,7 @@ static void *member_find(struct sched *s, const char *name)
 	if (id < 0)
 		return NULL;
 	offset = layout_member_offset(btf, btf__type_by_id(btf, (uint32_t)id), name);
-	data = bpf_map__initial_value(s->ops, &size);
+	data = (char *)bpf_map__initial_value(s->ops, &size);
 	return offset < 0 || !data ? NULL : data + offset;
 }
 
