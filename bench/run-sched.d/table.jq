@@ -11,6 +11,11 @@ def sum_of(f): if length == 0 then null else map(f) | add end;
 def spread: (map(.chunks) | (max - min) / max * 100);
 def per($a; $b): if $a == null or $b == null or $b == 0 then null else $a / $b end;
 
+# Each loop of the pipe benchmark is two wake-ups and two switches.
+def is_of_wakeup: test("select_c|enqueue|runnable|wak");
+def hooks_per_event($wakeup):
+	([.programs[] | select((.name | is_of_wakeup) == $wakeup) | .ns] | add // 0) / (2 * .loops);
+
 # All figures of one scheduler, from its lines.
 def figures: {
 	wake_p50: (of("audio") | worst(.wake.p50_ns / 1e3)),
@@ -34,7 +39,8 @@ def figures: {
 	exec: (of("exec") | map(. / 1e9) | min),
 	pipe: (of("pipe") | min),
 	switch: (of("pipe") | if length == 0 then null else min * 1e9 / 40000 end),
-	hooks: (of("hooks") | map(per((.programs | map(.ns) | add); 2 * .loops)) | mean)
+	wake_hooks: (of("hooks") | map(hooks_per_event(true)) | mean),
+	switch_hooks: (of("hooks") | map(hooks_per_event(false)) | mean)
 };
 
 # [figure, title, digits, scheduler of the ratio, bar in words]
@@ -60,7 +66,8 @@ def rows: [
 	["exec", "150 fork+exec+2 ms: s", 3, "eevdf", "<= 1.10 EEVDF"],
 	["pipe", "perf bench pipe: s", 3, "eevdf", "<= 1.15 EEVDF"],
 	["switch", "  instructions per wake-up + switch", 0, "scx_simple", ""],
-	["hooks", "  of them in BPF programs", 0, "scx_simple", ""]
+	["wake_hooks", "  of them in BPF, per wake-up", 0, "scx_simple", ""],
+	["switch_hooks", "  of them in BPF, per switch", 0, "scx_simple", ""]
 ];
 
 # Does it hold? null: can't be said.
