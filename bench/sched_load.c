@@ -217,11 +217,14 @@ static int run_job(void)
 	enum { SIZE = 256 * 1024 };
 	volatile char *memory = malloc(SIZE);
 
-	for (int i = 0; memory && i < SIZE; i += 4096)
+	if (!memory)
+		return 1;
+	for (int i = 0; i < SIZE; i += 4096)
 		memory[i] = 1;
 	for (int i = 0; i < 100; i++)
 		chunk();
-	return !memory;
+	free((void *)memory);
+	return 0;
 }
 
 static int run_exec(const struct options *o, const char *self)
