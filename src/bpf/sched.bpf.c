@@ -67,13 +67,17 @@ struct {
 SEC("struct_ops/gamer_select_cpu")
 __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wake_flags)
 {
-	struct sched_task *st = sched_task_get(p);
-	struct cpu_slot *slot = slot_this_cpu();
+	struct sched_task *st;
+	struct cpu_slot *slot;
 	bool is_idle = false;
 	__s32 cpu;
 
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
-	if (!is_idle || !st || !slot)
+	if (!is_idle)
+		return cpu;
+	st = sched_task_get(p);
+	slot = slot_this_cpu();
+	if (!st || !slot)
 		return cpu;
 	task_rank_set(p, st, scx_now());
 	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st), 0);
@@ -99,13 +103,12 @@ static __always_inline void urgent_enqueue(struct task_struct *p, struct sched_t
 	scx_insert(p, queue, slice, enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
 }
 
-/* An idle CPU the thread may run on, or -1. A thread bound to one CPU never passes through
- * gamer_select_cpu(), nor does one that is queued again. For one that has, a CPU may have become
- * idle since: an urgent thread takes a busy one instead of looking once more. */
-static __always_inline __s32 idle_cpu_take(struct task_struct *p, const struct sched_task *st,
-					   __s32 own, __u64 enq_flags)
+/* An idle CPU the thread may run on, or -1. One that has passed through gamer_select_cpu() has been
+ * refused one a moment ago; if there is one by now, the thread waits for the end of a slice at
+ * most. One bound to a single CPU never passes there, nor does one that is queued again. */
+static __always_inline __s32 idle_cpu_take(struct task_struct *p, __s32 own, __u64 enq_flags)
 {
-	if (st->rank > RANK_NORMAL && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_CPU_SELECTED)))
+	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_CPU_SELECTED))
 		return -1;
 	if (scx_bpf_test_and_clear_cpu_idle(own))
 		return own;
@@ -132,8 +135,8 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 		return;
 	}
 	task_rank_set(p, st, now);
-	task_vtime_bound(st, llc);
-	idle = idle_cpu_take(p, st, own, enq_flags);
+	task_vtime_bound(st, llc, WAIT_MAX_NS);
+	idle = idle_cpu_take(p, own, enq_flags);
 	if (idle == own) {
 		slot->sched_direct++;
 		scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st),
@@ -195,7 +198,7 @@ static __always_inline bool prev_keeps(struct task_struct *prev, struct sched_cp
 	if (cpu->rank == RANK_NORMAL)
 		cpu->running_ns = now;
 	task_rank_set(prev, st, now);
-	task_vtime_bound(st, llc);
+	task_vtime_bound(st, llc, WAIT_MAX_NS);
 	cpu->rank = st->rank;
 	if (st->rank == RANK_NORMAL && queue_is_before(normal_queue(cpu->llc), st->vtime))
 		return false;
@@ -263,8 +266,8 @@ void BPF_PROG(gamer_runnable, struct task_struct *p, __u64 enq_flags)
 	llc = sched_llc_get(st->llc);
 	if (!llc)
 		return;
-	st->weight_counted = st->weight;
-	__sync_fetch_and_add(&llc->weight, st->weight_counted);
+	task_vtime_bound(st, llc, cfg_sched.slice_ns);
+	llc_join(llc, st);
 }
 
 SEC("struct_ops/gamer_quiescent")
@@ -278,9 +281,8 @@ void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 	if (deq_flags & SCX_VALUE(scx_deq_flags, SCX_DEQ_SLEEP))
 		budget_slept(&st->budget);
 	llc = sched_llc_get(st->llc);
-	if (llc)
-		__sync_fetch_and_add(&llc->weight, -(__s64)st->weight_counted);
-	st->weight_counted = 0;
+	if (llc && st->weight_counted)
+		llc_leave(llc, st);
 }
 
 SEC("struct_ops/gamer_running")

@@ -78,33 +78,72 @@ static __always_inline __u64 llc_weight(const struct sched_llc *llc)
 	return weight > 0 ? (__u64)weight : WEIGHT_NICE_0;
 }
 
+/* Moves the LLC's vtime by what a thread's lead of `lead` ns changes in the mean. */
+static __always_inline void llc_vtime_shift(struct sched_llc *llc, __s64 lead, __u32 weight,
+					    __s64 of_weight)
+{
+	__u64 size = lead < 0 ? -(__u64)lead : (__u64)lead;
+
+	if (of_weight <= 0)
+		return;
+	size = size * weight / (__u64)of_weight;
+	__sync_fetch_and_add(&llc->vtime, lead < 0 ? -size : size);
+}
+
+static __always_inline void llc_join(struct sched_llc *llc, struct sched_task *st)
+{
+	st->weight_counted = st->weight;
+	__sync_fetch_and_add(&llc->weight, st->weight_counted);
+	llc_vtime_shift(llc, (__s64)(st->vtime - llc->vtime), st->weight_counted, llc->weight);
+}
+
+static __always_inline void llc_leave(struct sched_llc *llc, struct sched_task *st)
+{
+	__s64 lead = (__s64)(llc->vtime - st->vtime);
+
+	__sync_fetch_and_add(&llc->weight, -(__s64)st->weight_counted);
+	llc_vtime_shift(llc, lead, st->weight_counted, llc->weight);
+	st->weight_counted = 0;
+}
+
 /* A thread takes its lead or lag along to another LLC. */
 static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u32 index)
 {
 	struct sched_llc *to = sched_llc_get(index), *from;
+	bool is_counted = st->weight_counted;
+	__s64 lead;
 
 	if (!to || st->llc == index)
 		return to;
 	from = sched_llc_get(st->llc);
 	if (!from)
 		return NULL;
-	st->vtime += to->vtime - from->vtime;
-	__sync_fetch_and_add(&from->weight, -(__s64)st->weight_counted);
-	__sync_fetch_and_add(&to->weight, st->weight_counted);
+	lead = (__s64)(st->vtime - from->vtime);
+	if (is_counted)
+		llc_leave(from, st);
 	st->llc = (__u16)index;
+	st->vtime = to->vtime + (__u64)lead;
+	if (is_counted)
+		llc_join(to, st);
 	return to;
 }
 
-static __always_inline void task_vtime_bound(struct sched_task *st, const struct sched_llc *llc)
+/* Bounds a thread's lead, and its lag by `behind`. */
+static __always_inline void task_vtime_bound(struct sched_task *st, struct sched_llc *llc,
+					     __u64 behind)
 {
 	__u64 cpus = llc->cpu_count > 0 ? (__u64)llc->cpu_count : 1;
-	__u64 ahead = WAIT_MAX_NS * WEIGHT_NICE_0 * cpus / llc_weight(llc);
-	__u64 behind = cfg_sched.slice_ns, vtime = llc->vtime;
+	__u64 weight = llc_weight(llc), vtime = llc->vtime, old = st->vtime;
+	__u64 ahead = WAIT_MAX_NS * WEIGHT_NICE_0 * cpus / weight;
 
-	if ((__s64)(st->vtime - (vtime - behind)) < 0)
+	if ((__s64)(old - (vtime - behind)) < 0)
 		st->vtime = vtime - behind;
-	else if ((__s64)(st->vtime - (vtime + ahead)) > 0)
+	else if ((__s64)(old - (vtime + ahead)) > 0)
 		st->vtime = vtime + ahead;
+	else
+		return;
+	if (st->weight_counted)
+		llc_vtime_shift(llc, (__s64)(st->vtime - old), st->weight_counted, (__s64)weight);
 }
 
 /* Charges what p ran since the last time. */
