@@ -185,11 +185,13 @@ static __always_inline bool queue_is_before(__u64 queue, __u64 vtime)
 static __always_inline bool prev_keeps(struct task_struct *prev, struct sched_cpu *cpu,
 				       struct cpu_slot *slot, __u64 now)
 {
-	struct sched_task *st = sched_task_get(prev);
+	struct sched_task *st;
 	struct sched_llc *llc;
 
-	if (!st || !prev->on_rq ||
-	    !bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), prev->cpus_ptr))
+	if (!prev->on_rq || !bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), prev->cpus_ptr))
+		return false;
+	st = sched_task_get(prev);
+	if (!st)
 		return false;
 	llc = task_llc_set(st, cpu->llc);
 	if (!llc)
