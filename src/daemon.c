@@ -67,11 +67,17 @@ static void offer_event(void *ctx, const struct event *event)
 	detect_offer(ctx, event);
 }
 
+static void events_lost(void *ctx)
+{
+	detect_lost(ctx);
+}
+
 static bool roles_offer_bpf(void *ctx, struct detect *detect)
 {
 	struct daemon *d = ctx;
 
-	d->proc_sink = (struct loader_proc_sink){.ctx = detect, .offer = offer_event};
+	d->proc_sink = (struct loader_proc_sink){
+		.ctx = detect, .offer = offer_event, .lost = events_lost};
 	return loader_offer_proc_events(d->loader, &d->proc_sink);
 }
 

@@ -50,7 +50,8 @@ static int block_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static void print_stats(struct snapshot_store *store, const struct snapshot **base,
+/* False when nobody takes the lines any more: --stats into a pipe ends with the pipe. */
+static bool print_stats(struct snapshot_store *store, const struct snapshot **base,
 			uint64_t interval_ns)
 {
 	const struct snapshot *now;
@@ -67,6 +68,7 @@ static void print_stats(struct snapshot_store *store, const struct snapshot **ba
 		snapshot_put(*base);
 	}
 	*base = now;
+	return !ferror(stdout);
 }
 
 static void announce(struct daemon *d)
@@ -112,7 +114,10 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 			announce(d);
 			continue;
 		}
-		print_stats(daemon_store(d), &base, interval_ns);
+		if (!print_stats(daemon_store(d), &base, interval_ns)) {
+			log_info("nobody reads the statistics any more");
+			break;
+		}
 		next_ns += interval_ns;
 		if (next_ns < clock_now_ns()) /* suspended, or stdout was stuck */
 			next_ns = clock_now_ns() + interval_ns;

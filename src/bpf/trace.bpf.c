@@ -40,13 +40,17 @@ char LICENSE[] SEC("license") = "GPL";
  * a thread that was moved to another CPU in the middle. */
 #define INPUT_PATH_MAX_NS 1000000ull
 
-/* The waker's side of the evidence. True if it adds something. */
-static __always_inline bool waker_evidence(struct task_state *st, struct cpu_slot *slot, __u64 now)
+/* The waker's side of the evidence. True if it adds something. A thread of the kernel is nobody's
+ * client: the console's worker is woken by each key, and reads no device. */
+static __always_inline bool waker_evidence(struct task_struct *p, struct task_state *st,
+					   struct cpu_slot *slot, __u64 now)
 {
 	__u64 input_since = slot->input_since_ns;
 	struct task_state *waker;
 	bool has_evidence = false;
 
+	if (p->flags & PF_KTHREAD)
+		return false;
 	if (input_since && now - input_since < INPUT_PATH_MAX_NS) {
 		st->input_ns = now;
 		has_evidence = true;
@@ -92,7 +96,7 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 		return 0;
 	now = bpf_ktime_get_ns();
 	st->runnable_ns = now;
-	has_evidence = waker_evidence(st, slot, now);
+	has_evidence = waker_evidence(p, st, slot, now);
 	task_class_review(p, st, slot, now, has_evidence);
 	counters = slot_class(slot, st->class);
 	if (counters)
@@ -134,6 +138,10 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 
 	if (!st)
 		return;
+	/* A server that runs from exec to its first long sleep in one go would else stay what it
+	 * was before: no wake-up looks at it for as long as it sleeps. */
+	if (st->generation != roles_generation)
+		task_class_review(prev, st, slot, now, false);
 	if (!st->running_ns) {
 		/* Switched in unseen: what it waited since is not known. */
 		st->runnable_ns = 0;

@@ -345,6 +345,11 @@ void detect_offer(struct detect *d, const struct event *event)
 	inbox_put(&d->inbox, event);
 }
 
+void detect_lost(struct detect *d)
+{
+	inbox_lost(&d->inbox);
+}
+
 static uint64_t get(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);

@@ -62,6 +62,9 @@ void detect_free(struct detect *d); /* NULL is a no-op */
  */
 void detect_offer(struct detect *d, const struct event *event);
 
+/* BPF events were lost before they could be offered: counts as an overrun. The ring thread. */
+void detect_lost(struct detect *d);
+
 void detect_read(const struct detect *d, struct detect_counters *out);
 
 /* The source in use: CONFIG_SOURCE_NETLINK, _BPF or _SCAN; and what was found out about each. */

@@ -61,6 +61,12 @@ void inbox_put(struct inbox *box, const struct event *event)
 		inbox_kick(box);
 }
 
+void inbox_lost(struct inbox *box)
+{
+	atomic_fetch_add(&box->dropped, 1);
+	inbox_kick(box);
+}
+
 bool inbox_take(struct inbox *box, struct event *out)
 {
 	uint32_t tail = atomic_load_explicit(&box->tail, memory_order_relaxed);

@@ -33,6 +33,8 @@ int inbox_init(struct inbox *box);
 void inbox_fini(struct inbox *box);
 
 void inbox_put(struct inbox *box, const struct event *event);
+/* Something was lost before it came here. The putter. */
+void inbox_lost(struct inbox *box);
 bool inbox_take(struct inbox *box, struct event *out);
 void inbox_clear(struct inbox *box); /* before a round of takes */
 void inbox_kick(struct inbox *box);

@@ -241,9 +241,8 @@ static void judge(struct tracker *t, struct sighting *s)
 	if (!verdict.is_listed && s->has_entry &&
 	    (s->entry.source == SOURCE_BPF || s->entry.source == SOURCE_FORK))
 		verdict = verdict_on(t, s, rules_base_name(s->id.exe));
-	/* At exec the kernel side had the file itself in hand, by the same rules: its word counts
-	 * where another user's executable can't be read (no CAP_SYS_PTRACE), and on virtiofs, which
-	 * from here looks like FUSE. */
+	/* At exec the kernel side had the file itself in hand: its word counts where another user's
+	 * executable can't be read (no CAP_SYS_PTRACE) and on virtiofs, which looks like FUSE. */
 	if (verdict.is_listed && (s->id.exe_error || verdict.reject == REJECT_FILESYSTEM) &&
 	    s->has_entry && s->entry.source == SOURCE_BPF)
 		verdict.role = s->entry.role;

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SLOT_WORDS (sizeof(struct cpu_slot) / sizeof(uint64_t))
+#define SLOT_WORDS (sizeof(struct cpu_slot) / sizeof(__u64))
 
 int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count)
 {
@@ -27,13 +27,23 @@ void counters_fini(struct counters *counters)
 	counters->slots = NULL;
 }
 
+uint64_t counters_ring_dropped(const struct counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int cpu = 0; cpu < counters->cpu_count; cpu++)
+		sum += __atomic_load_n(&counters->slots[cpu].ring_dropped, __ATOMIC_RELAXED);
+	return sum;
+}
+
 void counters_sum(const struct counters *counters, struct cpu_slot *sum)
 {
-	uint64_t *total = (uint64_t *)sum;
+	/* __u64 as in the struct: uint64_t may be another type of that size, and then no alias. */
+	__u64 *total = (__u64 *)sum;
 
 	memset(sum, 0, sizeof(*sum));
 	for (unsigned int cpu = 0; cpu < counters->cpu_count; cpu++) {
-		const uint64_t *words = (const uint64_t *)&counters->slots[cpu];
+		const __u64 *words = (const __u64 *)&counters->slots[cpu];
 		uint64_t max_ns[CLASS_COUNT];
 
 		for (unsigned int c = 0; c < CLASS_COUNT; c++)

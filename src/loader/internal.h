@@ -30,6 +30,12 @@ struct ring_buffer;
 struct trace_bpf;
 struct input_bpf;
 
+struct counters {
+	const struct cpu_slot *slots; /* mapped, one for each possible CPU */
+	unsigned int cpu_count;
+	size_t bytes;
+};
+
 struct ring {
 	struct thread thread;
 	struct ring_buffer *buffer;
@@ -38,14 +44,10 @@ struct ring {
 	unsigned int round;	 /* records of this round */
 	_Atomic uint64_t consumed_total;
 	_Atomic(const struct loader_proc_sink *) sink;
+	const struct counters *counters;
+	uint64_t dropped_told;	      /* ring_dropped when the sink was last told of a loss */
 	const uint64_t *consumer_pos; /* mapped; see ring_bytes_used() */
 	const uint64_t *producer_pos;
-};
-
-struct counters {
-	const struct cpu_slot *slots; /* mapped, one for each possible CPU */
-	unsigned int cpu_count;
-	size_t bytes;
 };
 
 struct loader {
@@ -82,7 +84,7 @@ __attribute__((format(printf, 4, 5))) void
 programs_feature(struct loader *l, const char *name, bool is_available, const char *fmt, ...);
 
 /* ring.c */
-int ring_init(struct ring *ring, int map_fd);
+int ring_init(struct ring *ring, int map_fd, const struct counters *counters);
 void ring_fini(struct ring *ring);
 int ring_start(struct ring *ring, struct evq_producer *producer);
 void ring_stop(struct ring *ring);
@@ -92,6 +94,7 @@ uint64_t ring_bytes_used(const struct ring *ring);
 int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count);
 void counters_fini(struct counters *counters);
 void counters_sum(const struct counters *counters, struct cpu_slot *sum);
+uint64_t counters_ring_dropped(const struct counters *counters);
 
 /* topology.c */
 struct topology {

@@ -57,7 +57,7 @@ int loader_new(const struct config *config, struct loader **out, struct error *e
 		error_set(err, -ret, "cannot map the BPF counters: %s", error_name(ret));
 		goto fail;
 	}
-	ret = ring_init(&l->ring, bpf_map__fd(l->trace->maps.events));
+	ret = ring_init(&l->ring, bpf_map__fd(l->trace->maps.events), &l->counters);
 	if (ret) {
 		error_set(err, -ret, "cannot map the BPF ring buffer: %s", error_name(ret));
 		goto fail;

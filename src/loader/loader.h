@@ -32,6 +32,7 @@ struct loader;
 struct loader_proc_sink {
 	void *ctx;
 	void (*offer)(void *ctx, const struct event *event); /* must not block */
+	void (*lost)(void *ctx); /* the ring has refused events since the last call; likewise */
 };
 
 /* What this kernel offers, without changing anything: at most `max` features, returns how many. */

@@ -52,6 +52,23 @@ static void event_offer(struct ring *ring, const struct event *event)
 		sink->offer(sink->ctx, event);
 }
 
+/* A ring that was full has refused process events, too: whoever lives on them must look for
+ * itself. What is refused after this is told when the ring, now with room, has next been read. */
+static void loss_tell(struct ring *ring)
+{
+	const struct loader_proc_sink *sink;
+	uint64_t dropped;
+
+	sink = atomic_load_explicit(&ring->sink, memory_order_acquire);
+	if (!sink)
+		return;
+	dropped = counters_ring_dropped(ring->counters);
+	if (dropped == ring->dropped_told)
+		return;
+	ring->dropped_told = dropped;
+	sink->lost(sink->ctx);
+}
+
 static int event_take(void *ctx, void *data, size_t size)
 {
 	const struct event *event = data;
@@ -112,6 +129,7 @@ static int ring_body(struct thread *self, void *arg)
 		if (drained < 0 && drained != -EAGAIN)
 			log_limited(LOG_ERROR, "ring: cannot read the BPF ring buffer: %s",
 				    error_name(drained));
+		loss_tell(ring);
 	}
 	ring_drain(ring);
 	return ret == -ECANCELED ? 0 : ret;
@@ -133,8 +151,9 @@ static void position_unmap(const uint64_t **position)
 	*position = NULL;
 }
 
-int ring_init(struct ring *ring, int map_fd)
+int ring_init(struct ring *ring, int map_fd, const struct counters *counters)
 {
+	ring->counters = counters;
 	ring->consumer_pos = position_map(map_fd, 0);
 	ring->producer_pos = position_map(map_fd, 1);
 	ring->buffer = ring_buffer__new(map_fd, event_take, ring, NULL);

@@ -23,6 +23,7 @@ static struct bench bench;
 struct report {
 	uint64_t wait_ns[WAITS_MAX];
 	unsigned int waits;
+	unsigned int merged; /* looks that saw more than one wait: only their mean is known */
 	_Atomic int rounds;
 };
 
@@ -107,6 +108,8 @@ static void work(uint64_t ns, struct schedstat *last)
 
 	do {
 		now = schedstat_read(getpid());
+		if (now.waits > last->waits + 1)
+			report->merged++;
 		if (now.waits > last->waits && report->waits < WAITS_MAX)
 			report->wait_ns[report->waits++] = (now.delay_ns - last->delay_ns) /
 							   (now.waits - last->waits);
@@ -281,8 +284,13 @@ static void test_agrees_with_probes(void **state)
 	assert_int_equal(c.rt_waits, 0);
 	assert_near(hist_bucket(c.wait.sum_ns / count), stat.delay_ns / stat.waits, "mean");
 	qsort(report->wait_ns, report->waits, sizeof(report->wait_ns[0]), compare);
-	assert_rank(&c.wait, count, 50, "p50");
-	assert_rank(&c.wait, count, 90, "p90");
+	/* In a slow guest the worker is preempted again before it has looked: what it took for one
+	 * wait is the mean of several, and ranks say nothing. */
+	print_message("%u of %u looks saw more than one wait\n", report->merged, report->waits);
+	if (report->merged <= report->waits / 40) {
+		assert_rank(&c.wait, count, 50, "p50");
+		assert_rank(&c.wait, count, 90, "p90");
+	}
 	/* The probe may have halved the longest by taking it for two, never lengthened it. */
 	assert_true(hist_bucket(c.wait.max_ns) + 1 >=
 		    hist_bucket(report->wait_ns[report->waits - 1]));

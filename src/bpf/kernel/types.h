@@ -32,6 +32,9 @@
 /* task_struct.__state of a thread that has run for the last time. */
 #define TASK_DEAD 0x80
 
+/* task_struct.flags of a thread of the kernel. */
+#define PF_KTHREAD 0x00200000
+
 /* preempt_count: in an NMI, a hard interrupt, or serving a soft one (not: merely with soft
  * interrupts disabled). The layout has been the same since 5.1. */
 #define PREEMPT_IN_INTERRUPT 0x00ff0100
@@ -74,7 +77,7 @@ struct sched_entity {
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
-	unsigned int on_rq; /* a byte from 7.3 on */
+	unsigned int on_rq; /* a byte from 7.2 on */
 	unsigned int static_prio;
 	unsigned int policy;
 	unsigned int pid;

@@ -88,11 +88,27 @@ static void test_ledger(void **state)
 	inbox_fini(&box);
 }
 
+/* The taker is told of a loss, with nothing to take. */
+static void test_lost(void **state)
+{
+	struct event e;
+
+	assert_int_equal(inbox_init(&box), 0);
+	inbox_lost(&box);
+	assert_true(is_readable(0));
+	inbox_clear(&box);
+	assert_false(inbox_take(&box, &e));
+	assert_int_equal(atomic_load(&box.dropped), 1);
+	assert_false(is_readable(0));
+	inbox_fini(&box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_overflow),
 		cmocka_unit_test(test_ledger),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
