@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# From the lines of bench/run-sched.d/guest (slurped) to {rows, failures, raw}; with $text, to text.
+# From the lines of bench/run-sched.d/guest (slurped) to {schedulers, rows, failures, notes, raw}; with $text, to text.
 #
 # Of several boots the worst latency counts, every missed period, the mean share and the shortest
 # time. A row's bar is tested for scx_gamerd, and only where it scheduled.
@@ -103,6 +103,7 @@ def table:
 				ratio: (if $base == null then null else per(.[$key]; $f[$base][$key]) end)}))
 		}],
 		failures: [$lines[] | select(has("failure")) | {boot, scheduler, test, failure}],
+		notes: [$lines[] | select(has("note")) | "\(.scheduler): \(.note)"] | unique,
 		raw: $lines
 	};
 
@@ -128,6 +129,7 @@ def text:
 		(.title | pad(37)) + ([$t.schedulers[].name | $row.values[.] | cell($row.digits) | pad_left(18)] | add) +
 		"  " + (.bar | pad(23)) + ({"true": " ok", "false": " MISSED"}[.holds | tostring] // "") |
 		sub(" +$"; "")),
+	.notes[],
 	(.failures[] | "\(.scheduler), \(.test), boot \(.boot): \(.failure)");
 
 table | if $text then text else . end
