@@ -71,6 +71,8 @@ int64_t layout_preempt_count_from_rq(void);
 bool layout_has_btf(void);
 /* Does the kernel have this function, as far as BPF programs may call it? */
 bool layout_has_function(const char *name);
+/* How many arguments it takes; -1 if there is no such function. */
+int layout_function_args(const char *name);
 /* Byte offset of a member of a struct, also of an unnamed one inside it; -1 if it has none. */
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name);
 

@@ -20,6 +20,17 @@ bool layout_has_function(const char *name)
 	return has;
 }
 
+int layout_function_args(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -1, args = -1;
+
+	if (id > 0)
+		args = btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type));
+	btf__free(btf);
+	return args;
+}
+
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
 	const struct btf_member *members = btf_members(type);
