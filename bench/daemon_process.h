@@ -23,7 +23,6 @@
 struct daemon_process {
 	pid_t pid;
 	char dir[64];
-	FILE *log;
 };
 
 static inline void daemon_process_stop(struct daemon_process *d)
@@ -34,29 +33,45 @@ static inline void daemon_process_stop(struct daemon_process *d)
 		kill(d->pid, SIGTERM);
 		waitpid(d->pid, NULL, 0);
 	}
-	if (d->log)
-		fclose(d->log);
 	snprintf(path, sizeof(path), "%s/config.json", d->dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/log", d->dir);
 	unlink(path);
 	rmdir(d->dir);
 	*d = (struct daemon_process){0};
+}
+
+/* Has the log said "ready"? */
+static inline int daemon_process_is_ready(const char *log)
+{
+	char line[1024];
+	FILE *f = fopen(log, "re");
+	int is_ready = 0;
+
+	while (f && !is_ready && fgets(line, sizeof(line), f))
+		is_ready = strstr(line, "ready:") != NULL;
+	if (f)
+		fclose(f);
+	return is_ready;
 }
 
 /* `settings` are further JSON members ("\"grant_at_exec\": false"), "" for none. */
 static inline int daemon_process_start(struct daemon_process *d, const char *binary,
 				       const char *settings)
 {
-	char config[128], line[1024];
-	int fds[2];
+	char config[128], log[128];
+	int fd, turn;
 	FILE *f;
 
 	*d = (struct daemon_process){0};
 	snprintf(d->dir, sizeof(d->dir), "/tmp/gamerd-bench-XXXXXX");
 	if (!mkdtemp(d->dir))
 		return -errno;
+	snprintf(log, sizeof(log), "%s/log", d->dir);
 	snprintf(config, sizeof(config), "%s/config.json", d->dir);
 	f = fopen(config, "we");
-	if (!f || pipe2(fds, O_CLOEXEC))
+	fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (!f || fd < 0)
 		return -errno;
 	fprintf(f, "{ \"runtime_dir\": \"%s/run\", \"scx_stats_path\": \"\"%s%s }\n", d->dir,
 		settings[0] ? ", " : "", settings);
@@ -64,16 +79,17 @@ static inline int daemon_process_start(struct daemon_process *d, const char *bin
 	d->pid = fork();
 	if (!d->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		dup2(fds[1], STDERR_FILENO);
+		dup2(fd, STDERR_FILENO);
 		execl(binary, "scx_gamerd", "--config", config, "--observe", (char *)NULL);
 		_exit(127);
 	}
-	close(fds[1]);
-	d->log = fdopen(fds[0], "re");
-	while (d->log && fgets(line, sizeof(line), d->log)) {
-		if (strstr(line, "ready:"))
+	close(fd);
+	for (turn = 0; turn < 500; turn++) {
+		if (daemon_process_is_ready(log))
 			return 0;
-		fputs(line, stderr);
+		if (d->pid < 0 || waitpid(d->pid, NULL, WNOHANG) == d->pid)
+			break;
+		usleep(20000);
 	}
 	daemon_process_stop(d);
 	return -ECHILD;

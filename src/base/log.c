@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -79,6 +80,39 @@ static void mask_controls(char *text, size_t length)
 			text[i] = '?';
 }
 
+/* Lines stderr had no room for, since the last one that passed. */
+static _Atomic uint64_t lost_lines;
+
+static void put(const char *line, size_t length)
+{
+	while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)
+		;
+}
+
+/* Nobody who fails to drain a pipe, or stops a terminal, may hold up the thread that logs. Where
+ * poll() finds room there is a page of it, enough for several lines. */
+static void put_or_lose(enum log_level level, const char *line, size_t length)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char notice[128];
+	uint64_t lost;
+	size_t start;
+	int n;
+
+	if (poll(&fd, 1, 0) == 0) {
+		atomic_fetch_add(&lost_lines, 1);
+		return;
+	}
+	lost = atomic_exchange(&lost_lines, 0);
+	if (lost) {
+		start = put_prefix(notice, sizeof(notice), level);
+		n = snprintf(notice + start, sizeof(notice) - start,
+			     "%llu lines lost: stderr had no room\n", (unsigned long long)lost);
+		put(notice, start + (size_t)n);
+	}
+	put(line, length);
+}
+
 /* One line, `suffix` kept whole when the text has to be cut. */
 static void write_line(enum log_level level, const char *suffix, const char *fmt, va_list args)
 {
@@ -101,8 +135,7 @@ static void write_line(enum log_level level, const char *suffix, const char *fmt
 	mask_controls(line + start, length - start);
 	line[length++] = '\n';
 
-	while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)
-		;
+	put_or_lose(level, line, length);
 	errno = saved_errno;
 }
 

@@ -4,7 +4,7 @@
  *
  * Owner:    the process; there is one log.
  * Threads:  any. Each line is built on the stack and written with one call.
- * Blocking: only as long as stderr does.
+ * Blocking: never: a line that stderr has no room for is lost, and the next that passes says how many.
  * Limits:   a line is cut at 1024 bytes. log_limited() lets LOG_BURST lines through per call site
  *           and LOG_INTERVAL_S, and the next line that passes says how many were swallowed.
  *

@@ -29,6 +29,7 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/classify.h"
 #include "bpf/lib/evidence.h"
+#include "bpf/lib/filter.h"
 #include "bpf/lib/marks.h"
 #include "bpf/lib/ring.h"
 #include "bpf/lib/roles.h"
@@ -130,6 +131,46 @@ int on_task_visit(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* The last thread of a process with a role is at its end: the role goes, and a record says so. */
+static __always_inline void role_end(struct task_struct *p, struct cpu_slot *slot, __u64 now)
+{
+	struct role_entry old;
+	struct event *e;
+
+	if (role_drop(p->tgid, &old))
+		return;
+	slot_add_atomic(slot->roles_ended, 1);
+	mark_set(p->tgid, MARK_EXIT);
+	e = event_new(slot, EVENT_EXIT, now, p);
+	if (!e)
+		return;
+	e->exit.start_ns = old.start_ns;
+	e->exit.role = old.role;
+	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+}
+
+/* The thread has run for the last time. Where tracepoints can be preempted (7.0 and newer) the
+ * kernel leaves a program out that another thread, preempted on the same CPU, is in the middle of;
+ * so an exit can go unseen by on_sched_process_exit. Here nothing is ever left out. */
+static __always_inline void thread_end(struct task_struct *p, struct task_state *st,
+				       struct cpu_slot *slot, __u64 now)
+{
+	struct role_entry *entry;
+	__u32 tgid = p->tgid;
+	__u64 start;
+
+	task_class_clear(st, slot);
+	if (!roles_total || !has_exit_hook || task_live_threads(p) > 0)
+		return;
+	entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
+	if (!entry)
+		return;
+	/* It may be reaped and its PID be another process's. User space knows ticks only. */
+	start = task_start_ns(p);
+	if (entry->start_ns == start || entry->start_ns == start - start % NSEC_PER_TICK)
+		role_end(p, slot, now);
+}
+
 static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 now)
 {
 	struct task_state *st = bpf_task_storage_get(&task_states, prev, NULL, 0);
@@ -156,7 +197,7 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 	if (task_is_queued(prev) || st->is_wake_pending)
 		st->runnable_ns = now; /* preempted, gave way, or being woken */
 	else if (prev->__state == TASK_DEAD)
-		task_class_clear(st, slot);
+		thread_end(prev, st, slot, now);
 	/* Else it sleeps; a stamp that is there is of a wake-up that has already begun. */
 	st->is_wake_pending = 0;
 }
@@ -363,26 +404,13 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *p)
 {
-	struct role_entry *entry, old;
 	struct cpu_slot *slot;
-	struct event *e;
 
-	if (!roles_total)
-		return 0;
-	entry = threads_refresh(p);
-	if (!entry || task_live_threads(p) > 0)
+	if (!roles_total || !threads_refresh(p) || task_live_threads(p) > 0)
 		return 0;
 	slot = slot_this_cpu();
-	if (!slot || role_drop(p->tgid, &old))
-		return 0;
-	slot_add_atomic(slot->roles_ended, 1);
-	mark_set(p->tgid, MARK_EXIT);
-	e = event_new(slot, EVENT_EXIT, bpf_ktime_get_ns(), p);
-	if (!e)
-		return 0;
-	e->exit.start_ns = old.start_ns;
-	e->exit.role = old.role;
-	event_submit(slot, e, BPF_RB_FORCE_WAKEUP);
+	if (slot)
+		role_end(p, slot, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -414,71 +442,6 @@ int context_check(void *ctx)
 	if (!cfg_preempt_count_from_rq)
 		return 0;
 	return task->se.cfs_rq->rq->cpu == bpf_get_smp_processor_id() ? 0 : -EINVAL;
-}
-
-/* Offsets in a proc connector message: nlmsghdr (16), cn_msg (20), proc_event. */
-#define MESSAGE_WHAT 36
-#define MESSAGE_DATA 52
-
-enum { WHAT_ACK = 0, WHAT_FORK = 1, WHAT_EXEC = 2, WHAT_COMM = 0x200 };
-#define WHAT_EXIT 0x80000000u
-
-static __always_inline bool filter_fork(const __u32 *data)
-{
-	__u32 parent_tgid = data[1], child_pid = data[2], child_tgid = data[3];
-
-	if (child_pid != child_tgid)
-		return false;
-	if (selftest_tgid && parent_tgid == selftest_tgid) {
-		mark_set(child_tgid, MARK_SELFTEST);
-		return true;
-	}
-	return bpf_map_lookup_elem(&tgid_roles, &parent_tgid) != NULL;
-}
-
-static __always_inline bool filter_comm(const __u32 *data)
-{
-	__u32 pid = data[0], tgid = data[1];
-
-	if (pid != tgid)
-		return false;
-	/* The comm follows; the kernel pads it with zeros. */
-	if (bpf_map_lookup_elem(&server_names, &data[2]))
-		return true;
-	return bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL || mark_has(tgid, MARK_SELFTEST);
-}
-
-static __always_inline bool filter_exit(const __u32 *data)
-{
-	__u32 tgid = data[1];
-
-	if (mark_take(tgid, MARK_EXIT | MARK_SELFTEST))
-		return true;
-	return !has_exit_hook && bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL;
-}
-
-static __always_inline bool filter_passes(struct __sk_buff *skb)
-{
-	__u32 what, data[6] = {};
-
-	/* What is too short to be an event is none of ours to judge. */
-	if (bpf_skb_load_bytes(skb, MESSAGE_WHAT, &what, sizeof(what)) ||
-	    bpf_skb_load_bytes(skb, MESSAGE_DATA, data, sizeof(data)))
-		return true;
-	switch (what) {
-	case WHAT_ACK:
-		return true;
-	case WHAT_FORK:
-		return filter_fork(data);
-	case WHAT_EXEC:
-		return !has_exec_hook || mark_take(data[1], MARK_EXEC);
-	case WHAT_COMM:
-		return filter_comm(data);
-	case WHAT_EXIT:
-		return filter_exit(data);
-	default:
-		return false;
-	}
 }
 
 /* On the daemon's proc connector socket. Runs for each such event of the whole machine. */

@@ -224,6 +224,25 @@ static void test_limit_from_many_threads(void **state)
 	assert_int_equal(passed + atomic_load(&limit.swallowed), STORM_THREADS * STORM_LINES);
 }
 
+/* Nobody reads: the caller is not held up, and what got lost is announced once there is room. */
+static void test_full_pipe(void **state)
+{
+	unsigned int passed = 0, lost, said = 0;
+
+	for (unsigned int i = 0; i < 500; i++)
+		log_info("line %u", i);
+	while (captured()[0])
+		passed++;
+	assert_in_range(passed, 1, 499);
+	lost = 500 - passed;
+	log_info("room again");
+	assert_int_equal(sscanf(captured(), "%*s info: %u lines lost", &said), 1);
+	assert_int_equal(said, lost);
+	assert_non_null(strstr(captured(), "room again"));
+	log_info("and now");
+	assert_non_null(strstr(captured(), "and now"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, capture_start, capture_stop)
 
 int main(void)
@@ -240,6 +259,7 @@ int main(void)
 		TEST(test_limit_is_per_call_site),
 		TEST(test_filtered_lines_do_not_use_the_limit_up),
 		TEST(test_limit_from_many_threads),
+		TEST(test_full_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Filter: which messages of the proc connector the daemon gets to see.
+ *
+ * Those that concern a role. What a message does not say (is the program that was executed on the
+ * list?) the tracepoints have left as marks a moment before: see lib/marks.h.
+ */
+#ifndef BPF_LIB_FILTER_H
+#define BPF_LIB_FILTER_H
+
+#include "bpf/lib/marks.h"
+
+/* Offsets in a proc connector message: nlmsghdr (16), cn_msg (20), proc_event. */
+#define MESSAGE_WHAT 36
+#define MESSAGE_DATA 52
+
+enum { WHAT_ACK = 0, WHAT_FORK = 1, WHAT_EXEC = 2, WHAT_COMM = 0x200 };
+#define WHAT_EXIT 0x80000000u
+
+static __always_inline bool filter_fork(const __u32 *data)
+{
+	__u32 parent_tgid = data[1], child_pid = data[2], child_tgid = data[3];
+
+	if (child_pid != child_tgid)
+		return false;
+	if (selftest_tgid && parent_tgid == selftest_tgid) {
+		mark_set(child_tgid, MARK_SELFTEST);
+		return true;
+	}
+	return bpf_map_lookup_elem(&tgid_roles, &parent_tgid) != NULL;
+}
+
+static __always_inline bool filter_comm(const __u32 *data)
+{
+	__u32 pid = data[0], tgid = data[1];
+
+	if (pid != tgid)
+		return false;
+	/* The comm follows; the kernel pads it with zeros. */
+	if (bpf_map_lookup_elem(&server_names, &data[2]))
+		return true;
+	return bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL || mark_has(tgid, MARK_SELFTEST);
+}
+
+static __always_inline bool filter_exit(const __u32 *data)
+{
+	__u32 tgid = data[1];
+
+	if (mark_take(tgid, MARK_EXIT | MARK_SELFTEST))
+		return true;
+	return !has_exit_hook && bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL;
+}
+
+static __always_inline bool filter_passes(struct __sk_buff *skb)
+{
+	__u32 what, data[6] = {};
+
+	/* What is too short to be an event is none of ours to judge. */
+	if (bpf_skb_load_bytes(skb, MESSAGE_WHAT, &what, sizeof(what)) ||
+	    bpf_skb_load_bytes(skb, MESSAGE_DATA, data, sizeof(data)))
+		return true;
+	switch (what) {
+	case WHAT_ACK:
+		return true;
+	case WHAT_FORK:
+		return filter_fork(data);
+	case WHAT_EXEC:
+		return !has_exec_hook || mark_take(data[1], MARK_EXEC);
+	case WHAT_COMM:
+		return filter_comm(data);
+	case WHAT_EXIT:
+		return filter_exit(data);
+	default:
+		return false;
+	}
+}
+
+#endif
