@@ -16,6 +16,7 @@ string(REGEX REPLACE "^(aarch64|arm64)$" "arm64" BPF_ARCH "${BPF_ARCH}")
 file(GLOB bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.bpf.c)
 file(GLOB_RECURSE bpf_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.h)
 set(bpf_skeletons)
+set(bpf_objects)
 foreach(source IN LISTS bpf_sources)
 	get_filename_component(name ${source} NAME)
 	string(REPLACE ".bpf.c" "" name ${name})
@@ -28,13 +29,22 @@ foreach(source IN LISTS bpf_sources)
 			-c ${source} -o ${object}
 		COMMAND ${BPF_STRIP} -g ${object}
 		DEPENDS ${source} ${bpf_headers} VERBATIM)
+	# What bpftool makes of a struct_ops object compiles with the libbpf of its own age only: that
+	# object is embedded as it is (src/loader/sched_object.c).
+	if(name STREQUAL sched)
+		list(APPEND bpf_objects ${object})
+		continue()
+	endif()
 	add_custom_command(OUTPUT ${skeleton}
 		COMMAND sh -c "${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}"
 		DEPENDS ${object} VERBATIM)
 	list(APPEND bpf_skeletons ${skeleton})
 endforeach()
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf)
-add_custom_target(bpf DEPENDS ${bpf_skeletons})
+add_custom_target(bpf DEPENDS ${bpf_skeletons} ${bpf_objects})
 add_library(gamerd_skeletons INTERFACE)
 add_dependencies(gamerd_skeletons bpf)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/loader/sched_object.c PROPERTIES
+	OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/bpf/sched.bpf.o
+	COMPILE_DEFINITIONS SCHED_OBJECT="${CMAKE_BINARY_DIR}/bpf/sched.bpf.o")
 target_include_directories(gamerd_skeletons SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/bpf)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Start: loader (opens, loads), instance lock, rcu, empty snapshot, aggregate, ring, ctl, http,
- * tracing, detect. Three places matter.
+ * tracing, detect, scheduler. Three places matter.
  *
  * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
  * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "gather.h"
+#include "scheduler.h"
 
 struct daemon {
 	struct config config;
@@ -35,6 +36,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct http_server *http;
 	struct loader_proc_sink proc_sink;
+	struct scheduler scheduler;
 	bool has_rcu;
 };
 
@@ -105,7 +107,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	if (r)
 		return error_set(err, -r, "cannot set up the queue and the snapshots: %s",
 				 error_name(r));
-	gather_init(&d->gather, d->loader);
+	gather_init(&d->gather, d->loader, &d->scheduler);
 	r = aggregator_new(d->queue, d->store, &source, &d->aggregator);
 	if (r)
 		return error_set(err, -r, "cannot set up the aggregator: %s", error_name(r));
@@ -168,6 +170,14 @@ static int start_detection(struct daemon *d, struct error *err)
 	return r;
 }
 
+static int start_scheduler(struct daemon *d, const struct options *options, struct error *err)
+{
+	if (!options->is_observe)
+		return scheduler_start(&d->scheduler, err);
+	scheduler_observe(&d->scheduler, "as asked by --observe");
+	return 0;
+}
+
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
 		 struct error *err)
 {
@@ -179,6 +189,10 @@ int daemon_start(const struct config *config, const struct options *options, str
 	d->config = *config;
 	d->gather.statm_fd = -1;
 	r = loader_new(&d->config, &d->loader, err);
+	scheduler_init(&d->scheduler, d->loader,
+		       &(struct sched_options){.slice_us = options->slice_us,
+					       .exit_dump_len = options->exit_dump_len},
+		       options->is_sched_required);
 	if (!r)
 		r = instance_open(d->config.runtime_dir, &d->instance, err);
 	if (!r) {
@@ -193,6 +207,8 @@ int daemon_start(const struct config *config, const struct options *options, str
 		r = start_readers(d, options, err);
 	if (!r)
 		r = start_detection(d, err);
+	if (!r)
+		r = start_scheduler(d, options, err);
 	if (r) {
 		daemon_stop(d);
 		return r;
@@ -205,6 +221,7 @@ void daemon_stop(struct daemon *d)
 {
 	if (!d)
 		return;
+	scheduler_stop(&d->scheduler);
 	if (d->detect)
 		detect_stop(d->detect);
 	if (d->loader)
@@ -230,6 +247,21 @@ void daemon_stop(struct daemon *d)
 	free(d);
 }
 
+int daemon_scheduler_fd(const struct daemon *d)
+{
+	return scheduler_fd(&d->scheduler);
+}
+
+int daemon_scheduler_exit(struct daemon *d, struct error *err)
+{
+	return scheduler_on_exit(&d->scheduler, err);
+}
+
+bool daemon_is_scheduling(const struct daemon *d)
+{
+	return scheduler_fd(&d->scheduler) >= 0;
+}
+
 struct snapshot_store *daemon_store(struct daemon *d)
 {
 	return d->store;
@@ -243,7 +275,8 @@ static const char *const source_words[] = {
 
 void daemon_describe(const struct daemon *d, char *text, size_t size)
 {
-	snprintf(text, size, "observing, process events from %s, statistics on %s/stats",
+	snprintf(text, size, "%s, process events from %s, statistics on %s/stats",
+		 daemon_is_scheduling(d) ? "scheduling" : "observing",
 		 source_words[detect_source(d->detect)], d->config.runtime_dir);
 }
 
@@ -254,6 +287,21 @@ static void print_features(FILE *out, const struct feature *features, unsigned i
 	for (i = 0; i < count; i++)
 		fprintf(out, "  %-3s  %-20s %s\n", features[i].is_available ? "yes" : "no",
 			features[i].name, features[i].detail);
+}
+
+/* Loads the scheduler, and does not attach it. */
+static void check_scheduler(const struct loader *l, FILE *out)
+{
+	struct sched_options options = {.slice_us = OPTIONS_SLICE_US};
+	struct sched *sched;
+	struct error err;
+
+	if (sched_new(l, &options, &sched, &err)) {
+		fprintf(out, "scx_gamerd can observe here, but not schedule: %s.\n", err.text);
+		return;
+	}
+	fputs("scx_gamerd can schedule here.\n", out);
+	sched_free(sched);
 }
 
 int daemon_check(const struct config *config, FILE *out)
@@ -271,7 +319,7 @@ int daemon_check(const struct config *config, FILE *out)
 		print_features(out, features, count);
 		return 1;
 	}
-	fputs("scx_gamerd can observe here.\n", out);
+	check_scheduler(d.loader, out);
 	count = loader_features(d.loader, features, FEATURE_MAX);
 	print_features(out, features, count);
 	r = rcu_start();

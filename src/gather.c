@@ -7,10 +7,11 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 
-void gather_init(struct gather *g, struct loader *loader)
+void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler)
 {
 	*g = (struct gather){.started_ns = clock_now_ns(),
 			     .loader = loader,
+			     .scheduler = scheduler,
 			     .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)};
 }
 
@@ -118,6 +119,7 @@ void gather_collect(void *ctx, struct metrics *m)
 	struct detect *d = atomic_load(&g->detect);
 	struct ctl *c = atomic_load(&g->ctl);
 	collect_loader(g->loader, m);
+	scheduler_read(g->scheduler, m);
 	if (d)
 		collect_detect(d, m);
 	if (c) {

@@ -16,17 +16,19 @@
 #include "http/http.h"
 #include "loader/loader.h"
 #include "metrics/aggregator.h"
+#include "scheduler.h"
 
 struct gather {
 	uint64_t started_ns;
 	struct loader *loader;
+	struct scheduler *scheduler;
 	_Atomic(struct detect *) detect;    /* NULL until started, and again before it is freed */
 	_Atomic(struct ctl *) ctl;	    /* likewise */
 	_Atomic(struct http_server *) http; /* likewise */
 	int statm_fd;			    /* /proc/self/statm */
 };
 
-void gather_init(struct gather *g, struct loader *loader);
+void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler);
 void gather_fini(struct gather *g);
 
 /* Returns when no gather_collect() looks at the HTTP server any more: it may be freed. */

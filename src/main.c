@@ -71,13 +71,20 @@ static bool print_stats(struct snapshot_store *store, const struct snapshot **ba
 	return !ferror(stdout);
 }
 
-/* Until a signal; prints every interval if there is one. */
+static void announce(struct daemon *d)
+{
+	notify_send(daemon_is_scheduling(d) ? "READY=1\nSTATUS=Scheduling"
+					    : "READY=1\nSTATUS=Observing");
+}
+
+/* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
 static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 {
-	struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
+	struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.events = POLLIN}};
 	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
 	uint64_t next_ns = clock_now_ns() + interval_ns;
 	const struct snapshot *base = NULL;
+	struct error err;
 	int r;
 
 	if (interval_ns)
@@ -92,9 +99,21 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 					     ? 0
 					     : (int)((next_ns - now_ns) / NSEC_PER_MSEC) + 1;
 		}
-		r = thread_poll(&main_thread, &fd, 1, timeout_ms);
-		if (r != 0)
+		fds[1].fd = daemon_scheduler_fd(d);
+		r = thread_poll(&main_thread, fds, 2, timeout_ms);
+		if (r < 0)
+			log_error("the main loop failed: %s", error_name(r));
+		if (r < 0 || fds[0].revents)
 			break;
+		if (r > 0) {
+			r = daemon_scheduler_exit(d, &err);
+			if (r) {
+				log_error("%s", err.text);
+				break;
+			}
+			announce(d);
+			continue;
+		}
 		if (!print_stats(daemon_store(d), &base, interval_ns)) {
 			log_info("nobody reads the statistics any more");
 			break;
@@ -128,10 +147,8 @@ static int run(const struct config *config, const struct options *options)
 	}
 	daemon_describe(d, text, sizeof(text));
 	log_info("ready: %s", text);
-	notify_send("READY=1\nSTATUS=Observing");
+	announce(d);
 	r = run_until_signal(signal_fd, d, options->interval_s);
-	if (r)
-		log_error("the main loop failed: %s", error_name(r));
 	notify_send("STOPPING=1");
 	daemon_stop(d);
 	close(signal_fd);
@@ -173,10 +190,6 @@ int main(int argc, char **argv)
 	r = options_parse(argc, argv, &options, &err);
 	if (!r)
 		r = load_config(&options, &config, &err);
-	if (!r && options.is_sched_required)
-		r = error_set(&err, ENOTSUP,
-			      "--require-sched: this version has no scheduler, "
-			      "it only observes");
 	if (r) {
 		log_error("%s", err.text);
 		return 1;

@@ -5,6 +5,9 @@
 #include <getopt.h>
 #include <math.h>
 
+#define SLICE_MIN_US 1000
+#define SLICE_MAX_US 20000
+#define EXIT_DUMP_MAX (1u << 20)
 #define INTERVAL_MIN_S 0.1
 #define INTERVAL_MAX_S 86400.0
 
@@ -18,6 +21,8 @@ enum {
 	OPT_CHECK,
 	OPT_DEBUG_API,
 	OPT_CONFIG,
+	OPT_SLICE_US,
+	OPT_EXIT_DUMP_LEN,
 };
 
 static const struct option long_options[] = {
@@ -29,6 +34,8 @@ static const struct option long_options[] = {
 	{"help-stats", no_argument, NULL, OPT_HELP_STATS},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"debug-api", required_argument, NULL, OPT_DEBUG_API},
+	{"slice-us", required_argument, NULL, OPT_SLICE_US},
+	{"exit-dump-len", required_argument, NULL, OPT_EXIT_DUMP_LEN},
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, 'V'},
@@ -43,6 +50,8 @@ void options_usage(FILE *out)
 	      "\n"
 	      "  --observe            measure only, attach no scheduler\n"
 	      "  --require-sched      fail instead of observing where no scheduler can be attached\n"
+	      "  --slice-us N         time slice of normal threads, 1000 to 20000; default 3000\n"
+	      "  --exit-dump-len N    bytes of the kernel's debug dump after a scheduler error\n"
 	      "  --stats SECS         run, and print what happened every SECS seconds\n"
 	      "  --debug-api PORT     serve HTTP on 127.0.0.1:PORT (0 picks a free port)\n"
 	      "  --config FILE        settings in JSON instead of /etc/scx_gamerd.json\n"
@@ -89,6 +98,21 @@ static int parse_port(const char *text, uint16_t *out, struct error *err)
 	return 0;
 }
 
+static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
+			uint32_t *out, struct error *err)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || value < min || value > max)
+		return error_set(err, EINVAL, "--%s takes a number from %lu to %lu, not '%s'",
+				 option, min, max, text);
+	*out = (uint32_t)value;
+	return 0;
+}
+
 /* --monitor wins over --stats, as with the other scx schedulers; else the last command counts. */
 static void set_command(struct options *o, enum options_command command)
 {
@@ -124,6 +148,12 @@ static int parse_one(int c, char **argv, struct options *o, struct error *err)
 	case OPT_DEBUG_API:
 		o->has_debug_api = true;
 		return parse_port(optarg, &o->debug_api_port, err);
+	case OPT_SLICE_US:
+		return parse_number("slice-us", optarg, SLICE_MIN_US, SLICE_MAX_US, &o->slice_us,
+				    err);
+	case OPT_EXIT_DUMP_LEN:
+		return parse_number("exit-dump-len", optarg, 0, EXIT_DUMP_MAX, &o->exit_dump_len,
+				    err);
 	case OPT_CONFIG:
 		o->config_path = optarg;
 		return 0;
@@ -145,7 +175,7 @@ static int parse_one(int c, char **argv, struct options *o, struct error *err)
 
 int options_parse(int argc, char **argv, struct options *out, struct error *err)
 {
-	struct options o = {.command = COMMAND_RUN};
+	struct options o = {.command = COMMAND_RUN, .slice_us = OPTIONS_SLICE_US};
 	int c;
 
 	opterr = 0;

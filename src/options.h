@@ -13,6 +13,8 @@
 
 #include "base/errors.h"
 
+#define OPTIONS_SLICE_US 3000 /* default of --slice-us */
+
 enum options_command {
 	COMMAND_RUN,
 	COMMAND_MONITOR,
@@ -29,6 +31,8 @@ struct options {
 	const char *config_path; /* NULL: /etc/scx_gamerd.json if it exists */
 	bool is_observe;
 	bool is_sched_required;
+	uint32_t slice_us;
+	uint32_t exit_dump_len; /* bytes; 0: the kernel's default */
 	bool has_debug_api;
 	uint16_t debug_api_port; /* 0 picks a free one */
 	unsigned int verbosity;

@@ -9,6 +9,7 @@
  *   ring.c      the ring thread
  *   counters.c  the mapped counters
  *   roles.c     tgid_roles
+ *   sched.c     the scheduler; topology.c: which CPUs share queues
  */
 #ifndef LOADER_INTERNAL_H
 #define LOADER_INTERNAL_H
@@ -22,6 +23,8 @@
 #include "loader/loader.h"
 
 struct bpf_object;
+struct btf;
+struct btf_type;
 struct bpf_program;
 struct ring_buffer;
 struct trace_bpf;
@@ -66,6 +69,12 @@ void messages_first(int error, char *out, size_t size);
  * BTF, or not needed (arm64). */
 int64_t layout_preempt_count_from_rq(void);
 bool layout_has_btf(void);
+/* Does the kernel have this function, as far as BPF programs may call it? */
+bool layout_has_function(const char *name);
+/* How many arguments it takes; -1 if there is no such function. */
+int layout_function_args(const char *name);
+/* Byte offset of a member of a struct, also of an unnamed one inside it; -1 if it has none. */
+int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name);
 
 /* programs.c */
 int programs_load(struct loader *l, const struct config *config, struct error *err);
@@ -88,6 +97,20 @@ int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count)
 void counters_fini(struct counters *counters);
 void counters_sum(const struct counters *counters, struct cpu_slot *sum);
 uint64_t counters_ring_dropped(const struct counters *counters);
+
+/* topology.c */
+struct topology {
+	unsigned int cpu_count; /* possible */
+	unsigned int llc_count;
+	struct {
+		uint32_t llc;
+		bool is_online;
+	} * cpus;
+};
+int topology_init(struct topology *t, unsigned int cpu_count);
+void topology_fini(struct topology *t);
+/* Writes it into the scheduler's maps. */
+int topology_publish(const struct topology *t, int cpus_fd, int llcs_fd);
 
 /* roles.c */
 int roles_fill_names(struct loader *l, const struct config *config);

@@ -11,9 +11,27 @@ bool layout_has_btf(void)
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
-/* Byte offset of a direct member of a struct, -1 if it has none of that name. Unnamed members are
- * looked into. */
-static int64_t member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
+bool layout_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return has;
+}
+
+int layout_function_args(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -1, args = -1;
+
+	if (id > 0)
+		args = btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type));
+	btf__free(btf);
+	return args;
+}
+
+int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
 	const struct btf_member *members = btf_members(type);
 
@@ -29,7 +47,7 @@ static int64_t member_offset(const struct btf *btf, const struct btf_type *type,
 		inner_type = btf__type_by_id(btf, members[i].type);
 		if (!btf_is_composite(inner_type))
 			continue;
-		inner = member_offset(btf, inner_type, name);
+		inner = layout_member_offset(btf, inner_type, name);
 		if (inner >= 0)
 			return offset + inner;
 	}
@@ -71,7 +89,7 @@ static int64_t preempt_count_offset(const struct btf *btf)
 	var = btf__type_by_id(btf, var->type);
 	if (!btf_is_composite(var))
 		return -1;
-	member = member_offset(btf, var, "preempt_count");
+	member = layout_member_offset(btf, var, "preempt_count");
 	return member < 0 ? -1 : offset + member;
 }
 

@@ -261,8 +261,7 @@ int programs_load(struct loader *l, const struct config *config, struct error *e
 	waker_context_check(l);
 	input_load(l);
 	if (!access("/sys/kernel/sched_ext/state", F_OK))
-		programs_feature(l, "sched_ext", true,
-				 "the kernel could schedule by it; this version only observes");
+		programs_feature(l, "sched_ext", true, "the kernel lets a BPF program schedule");
 	else
 		programs_feature(l, "sched_ext", false,
 				 "this kernel has none: observe mode, the kernel's own scheduler "

@@ -55,7 +55,6 @@ struct metrics {
 
 	bool sched_enabled;
 	char sched_ops[METRICS_OPS_MAX];
-	uint64_t direct_total, urgent_total, normal_total, preempts_total, budget_exhausted_total;
 
 	uint64_t http_requests_total, http_rejected_total;
 	uint64_t bodies_rendered_total, bodies_shared_total;

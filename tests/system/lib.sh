@@ -101,19 +101,19 @@ finish() {
 
 # --- the daemon ------------------------------------------------------------------------------------
 
-# Starts a daemon with ARGS in observe mode and returns when it says that it is ready. Sets
+# Starts a daemon with ARGS in observe mode (with --sched: scheduling) and returns when it says that it is ready. Sets
 # DAEMON_PID, DAEMON_LOG, DAEMON_OUT, DAEMON_RUNTIME, DAEMON_CONFIG, DAEMON_SOCKET and DAEMON_PORT (""
 # without API). `start_daemon --no-api` leaves the debug API off; otherwise it gets a free port.
 # CONFIG_EXTRA is a JSON object merged into the configuration.
-start_daemon() { # [--no-api] ARGS...
-	local api=(--debug-api 0)
+start_daemon() { # [--no-api] [--sched] ARGS...
+	local api=(--debug-api 0) mode=(--observe)
 
-	if [[ ${1:-} == --no-api ]]; then
-		api=()
+	while [[ ${1:-} == --no-api || ${1:-} == --sched ]]; do
+		[[ $1 == --sched ]] && mode=() || api=()
 		shift
-	fi
+	done
 	daemon_prepare
-	"$GAMERD" --observe --config "$DAEMON_CONFIG" "${api[@]}" "$@" \
+	"$GAMERD" "${mode[@]}" --config "$DAEMON_CONFIG" "${api[@]}" "$@" \
 		</dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
 	DAEMON_PID=$!
 	DAEMON_PIDS+=("$DAEMON_PID")

@@ -29,7 +29,7 @@ refused "missing value" "needs a value" "$GAMERD" --stats
 refused "bad interval" "stats takes seconds" "${run[@]}" --stats soon
 refused "bad port" "port from 0 to 65535" "${run[@]}" --debug-api 65536
 refused "contradiction" "exclude each other" "${run[@]}" --observe --require-sched
-refused "no scheduler to require" "observes" "${run[@]}" --require-sched
+[[ -e /sys/kernel/sched_ext ]] || refused "no scheduler to require" "no sched_ext" "${run[@]}" --require-sched
 refused "no such file" "No such file" "$GAMERD" --config /nonexistent/gamerd.json
 echo '{ "roles_maxx": 3 }' >"$TEST_DIR/bad.json"
 refused "unknown key" "roles_maxx" "$GAMERD" --config "$TEST_DIR/bad.json"

@@ -59,7 +59,12 @@ struct cpu_slot {
 	__u64 input_other;
 	__u64 input_readers;  /* threads that became class input */
 	__u64 input_since_ns; /* no counter: this CPU is in the input event path since; 0: is not */
-	__u64 pad[7];
+	__u64 sched_direct;   /* the scheduler's: to an idle CPU */
+	__u64 sched_urgent;   /* ahead of a busy CPU's work, or to an urgent queue */
+	__u64 sched_normal;   /* to a queue by vtime */
+	__u64 sched_preempts; /* CPUs taken from less urgent work */
+	__u64 sched_over;     /* threads whose budget was used up */
+	__u64 pad[2];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
 

@@ -27,6 +27,8 @@
 #define S_IWOTH_IWGRP 00022
 #define FUSE_SUPER_MAGIC 0x65735546
 
+#define PF_KTHREAD 0x00200000 /* task_struct.flags: a thread of the kernel */
+
 /* task_struct.__state of a thread that has run for the last time. */
 #define TASK_DEAD 0x80
 
@@ -52,6 +54,8 @@ typedef struct {
 struct cred {
 	kuid_t uid;
 };
+
+struct cpumask;
 
 struct signal_struct {
 	atomic_t live; /* threads of the process that have not begun to exit */
@@ -80,6 +84,8 @@ struct task_struct {
 	unsigned int tgid;
 	__u64 start_boottime;
 	char comm[16];
+	int nr_cpus_allowed;
+	const struct cpumask *cpus_ptr;
 	struct sched_entity se;
 	struct task_struct *group_leader;
 	const struct cred *real_cred;

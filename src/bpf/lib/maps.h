@@ -17,39 +17,11 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bpf/abi/counters.h"
 #include "bpf/abi/events.h"
 #include "bpf/abi/roles.h"
-#include "bpf/lib/classify.h"
+#include "bpf/lib/state.h"
 
 #define ROLES_CAPACITY 1024
-
-/* A thread's verdict and what it rests on. Zero is a valid start: nothing known. */
-struct task_state {
-	__u64 runnable_ns; /* runnable since, 0: asleep, running, or not known */
-	__u64 running_ns;  /* on a CPU since, 0: off CPU */
-	__u64 run_ns;	   /* ran since an audio server last woke it */
-	__u64 input_ns;	   /* last wake from the input event path */
-	__u64 expires_ns;  /* of the verdict; 0: never */
-	struct client_evidence client;
-	__u32 generation; /* of the roles when the verdict was made; 0: must be made */
-	__u32 policy;	  /* cached: a change asks for a new verdict */
-	__s32 static_prio;
-	__u8 role; /* of the process, as of `generation` */
-	__u8 class;
-	__u8 reason;
-	__u8 is_counted; /* in the gauge of its class */
-	__u8 is_dead;
-	__u8 is_wake_pending; /* a wake-up was seen while it was still on its queue */
-	__u8 pad[6];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct task_state);
-} task_states SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -72,15 +44,6 @@ struct {
 	__type(key, struct server_key);
 	__type(value, struct server_rule);
 } server_names SEC(".maps");
-
-/* One for each possible CPU; the loader sets max_entries. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct cpu_slot);
-} slots SEC(".maps");
 
 /* The loader sets max_entries (bytes). */
 struct {
@@ -112,15 +75,6 @@ __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */
 bool has_exec_hook;	 /* on_sched_process_exec is attached: the filter may rely on its marks */
 bool has_exit_hook;
-
-/* NULL can't happen (there is a slot for each possible CPU), but the verifier wants to see it
- * handled. */
-static __always_inline struct cpu_slot *slot_this_cpu(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-
-	return bpf_map_lookup_elem(&slots, &cpu);
-}
 
 #define slot_add_atomic(word, n) ((void)__sync_fetch_and_add(&(word), (n)))
 

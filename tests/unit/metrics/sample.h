@@ -175,11 +175,11 @@ static inline void sample_metrics(struct metrics *m)
 	m->queued = 316;
 	m->sched_enabled = true;
 	snprintf(m->sched_ops, sizeof(m->sched_ops), "other_sched");
-	m->direct_total = 317;
-	m->urgent_total = 318;
-	m->normal_total = 319;
-	m->preempts_total = 320;
-	m->budget_exhausted_total = 321;
+	m->counters.sched_direct = 317;
+	m->counters.sched_urgent = 318;
+	m->counters.sched_normal = 319;
+	m->counters.sched_preempts = 320;
+	m->counters.sched_over = 321;
 	sample_servers(m);
 	sample_classes(m);
 	sample_counters(&m->counters);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bounded loads for measuring schedulers. Each ends by itself and prints what it got done as one
+ * line of JSON.
+ *
+ *   hogs      one process per NICE that never sleeps; each one's progress, and the longest time for
+ *             which it did not run
+ *   spin      the process itself never sleeps: named as a server it is a server gone wild
+ *   sleepers  threads that sleep a few ms, run some us and sleep again
+ *   exec      processes started one after the other, each of which touches memory, computes and
+ * ends: a compiler's load
+ *
+ * Progress is counted in chunks of the same number of instructions. Nothing counts before all parts
+ * run and the warm-up is over. Linked statically, so that an exec reads one file only.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define CHUNK_LOOPS 10000
+#define PARTS_MAX 1000
+#define SLEEP_MS_MAX 20
+
+struct options {
+	double seconds, warmup_seconds;
+	double start_seconds; /* of CLOCK_MONOTONIC, 0: when the warm-up is over */
+	unsigned int count, jobs;
+};
+
+/* Written by one part, read after its end. */
+struct part {
+	int nice;
+	uint64_t chunks, cpu_ns, wakeups, late_ns_sum, gap_ns_max;
+};
+
+struct shared {
+	_Atomic uint32_t ready;
+	_Atomic uint64_t start_ns, end_ns; /* 0 until all are ready */
+	struct part parts[PARTS_MAX];
+};
+
+static struct shared *shared;
+
+static void chunk(void)
+{
+	for (int i = 0; i < CHUNK_LOOPS; i++)
+		__asm__ volatile("");
+}
+
+/* Lets all `parts` begin once they run. */
+static void open_gate(const struct options *o, uint32_t parts)
+{
+	uint64_t start_ns;
+
+	while (atomic_load(&shared->ready) < parts)
+		usleep(1000);
+	start_ns = clock_now_ns() + (uint64_t)(o->warmup_seconds * 1e9);
+	if (o->start_seconds > 0)
+		start_ns = (uint64_t)(o->start_seconds * 1e9);
+	atomic_store(&shared->end_ns, start_ns + (uint64_t)(o->seconds * 1e9));
+	atomic_store(&shared->start_ns, start_ns);
+}
+
+/* Computes through warm-up and measurement, without ever sleeping. */
+static void compute(struct part *part)
+{
+	uint64_t start_ns = 0, end_ns = 0, last_ns = 0, cpu_ns = 0, now;
+
+	atomic_fetch_add(&shared->ready, 1);
+	for (;;) {
+		chunk();
+		now = clock_now_ns();
+		if (!start_ns || now < start_ns) {
+			start_ns = atomic_load(&shared->start_ns);
+			end_ns = atomic_load(&shared->end_ns);
+			continue;
+		}
+		if (!last_ns) {
+			last_ns = start_ns;
+			cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+		}
+		if (now - last_ns > part->gap_ns_max)
+			part->gap_ns_max = now - last_ns;
+		last_ns = now;
+		if (now >= end_ns)
+			break;
+		part->chunks++;
+	}
+	part->cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+}
+
+static int run_hogs(const struct options *o, char **nices, int count)
+{
+	pid_t pids[PARTS_MAX];
+	int status, r = 0;
+
+	if (count < 1 || count > PARTS_MAX)
+		return 2;
+	for (int i = 0; i < count; i++) {
+		shared->parts[i].nice = (int)strtol(nices[i], NULL, 10);
+		pids[i] = fork();
+		if (!pids[i]) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			setpriority(PRIO_PROCESS, 0, shared->parts[i].nice);
+			compute(&shared->parts[i]);
+			_exit(0);
+		}
+	}
+	open_gate(o, (uint32_t)count);
+	for (int i = 0; i < count; i++)
+		if (waitpid(pids[i], &status, 0) != pids[i] || status)
+			r = 1;
+	printf("{\"load\": \"hogs\", \"seconds\": %g, \"hogs\": [", o->seconds);
+	for (int i = 0; i < count; i++) {
+		const struct part *part = &shared->parts[i];
+
+		printf("%s{\"nice\": %d, \"chunks\": %lu, \"cpu_ns\": %lu, \"gap_ns_max\": %lu}",
+		       i ? ", " : "", part->nice, part->chunks, part->cpu_ns, part->gap_ns_max);
+	}
+	printf("]}\n");
+	return r;
+}
+
+static void *run_spinner(void *arg)
+{
+	compute(arg);
+	return NULL;
+}
+
+static int run_spin(const struct options *o)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_spinner, &shared->parts[0]))
+		return 1;
+	open_gate(o, 1);
+	pthread_join(thread, NULL);
+	printf("{\"load\": \"spin\", \"seconds\": %g, \"chunks\": %lu, \"cpu_ns\": %lu, "
+	       "\"gap_ns_max\": %lu}\n",
+	       o->seconds, shared->parts[0].chunks, shared->parts[0].cpu_ns,
+	       shared->parts[0].gap_ns_max);
+	return 0;
+}
+
+/* Each thread has its own row of sleeps, the same one in every run. */
+static void *run_sleeper(void *arg)
+{
+	struct part *part = arg;
+	uint32_t random = (uint32_t)(part - shared->parts) * 2654435761u + 1;
+	uint64_t due_ns, now;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	atomic_fetch_add(&shared->ready, 1);
+	do {
+		struct timespec due;
+
+		random = random * 1664525u + 1013904223u;
+		due_ns = clock_now_ns() +
+			 NSEC_PER_MSEC / 2 * (1 + (random >> 16) % (2 * SLEEP_MS_MAX));
+		due = (struct timespec){.tv_sec = (time_t)(due_ns / NSEC_PER_SEC),
+					.tv_nsec = (long)(due_ns % NSEC_PER_SEC)};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+		now = clock_now_ns();
+		chunk();
+		if (!atomic_load(&shared->start_ns) || due_ns < atomic_load(&shared->start_ns))
+			continue;
+		part->wakeups++;
+		part->late_ns_sum += now - due_ns;
+		if (now - due_ns > part->gap_ns_max)
+			part->gap_ns_max = now - due_ns;
+	} while (!atomic_load(&shared->end_ns) || now < atomic_load(&shared->end_ns));
+	return NULL;
+}
+
+static int run_sleepers(const struct options *o)
+{
+	uint64_t wakeups = 0, late_ns_sum = 0, late_ns_max = 0;
+	pthread_t threads[PARTS_MAX];
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 * 1024);
+	for (unsigned int i = 0; i < o->count; i++)
+		if (pthread_create(&threads[i], &attr, run_sleeper, &shared->parts[i]))
+			return 1;
+	open_gate(o, o->count);
+	for (unsigned int i = 0; i < o->count; i++) {
+		const struct part *part = &shared->parts[i];
+
+		pthread_join(threads[i], NULL);
+		wakeups += part->wakeups;
+		late_ns_sum += part->late_ns_sum;
+		if (part->gap_ns_max > late_ns_max)
+			late_ns_max = part->gap_ns_max;
+	}
+	printf("{\"load\": \"sleepers\", \"seconds\": %g, \"threads\": %u, \"wakeups\": %lu, "
+	       "\"late_ns_mean\": %lu, \"late_ns_max\": %lu}\n",
+	       o->seconds, o->count, wakeups, wakeups ? late_ns_sum / wakeups : 0, late_ns_max);
+	return 0;
+}
+
+/* What a started process does: a quarter of a MiB of fresh memory and about 2 ms of computing. */
+static int run_job(void)
+{
+	enum { SIZE = 256 * 1024 };
+	volatile char *memory = malloc(SIZE);
+
+	if (!memory)
+		return 1;
+	for (int i = 0; i < SIZE; i += 4096)
+		memory[i] = 1;
+	for (int i = 0; i < 100; i++)
+		chunk();
+	free((void *)memory);
+	return 0;
+}
+
+static int run_exec(const struct options *o, const char *self)
+{
+	unsigned int started = 0, running = 0, failed = 0;
+	uint64_t begin_ns = clock_now_ns();
+	int status;
+
+	while (started < o->count || running) {
+		if (started < o->count && running < o->jobs) {
+			pid_t pid = fork();
+
+			if (!pid) {
+				execl(self, "job", (char *)NULL);
+				_exit(127);
+			}
+			if (pid < 0)
+				return 1;
+			started++;
+			running++;
+		} else if (wait(&status) > 0) {
+			running--;
+			failed += status != 0;
+		}
+	}
+	printf("{\"load\": \"exec\", \"processes\": %u, \"jobs\": %u, \"ns\": %lu}\n", o->count,
+	       o->jobs, clock_now_ns() - begin_ns);
+	return failed != 0;
+}
+
+static int usage(void)
+{
+	fputs("usage: sched_load hogs [-t SECS] [-w SECS] [-a SECS] NICE...\n"
+	      "       sched_load spin [-t SECS] [-w SECS] [-a SECS]\n"
+	      "       sched_load sleepers [-t SECS] [-w SECS] [-n THREADS]\n"
+	      "       sched_load exec [-n PROCESSES] [-J JOBS]\n"
+	      "  -t  measured time, default 2; -w  warm-up before, default 0.5\n"
+	      "  -a  measure from this uptime on instead: the same for several loads\n"
+	      "  -n  default 100; -J  at the same time, default 2\n",
+	      stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.seconds = 2, .warmup_seconds = 0.5, .count = 100, .jobs = 2};
+	const char *what;
+	int c;
+
+	if (!strcmp(argv[0], "job"))
+		return run_job();
+	if (argc < 2)
+		return usage();
+	what = argv[1];
+	optind = 2;
+	while ((c = getopt(argc, argv, "+t:w:a:n:J:")) != -1) {
+		if (c == 't')
+			o.seconds = strtod(optarg, NULL);
+		else if (c == 'w')
+			o.warmup_seconds = strtod(optarg, NULL);
+		else if (c == 'a')
+			o.start_seconds = strtod(optarg, NULL);
+		else if (c == 'n')
+			o.count = (unsigned int)strtoul(optarg, NULL, 10);
+		else if (c == 'J')
+			o.jobs = (unsigned int)strtoul(optarg, NULL, 10);
+		else
+			return usage();
+	}
+	if (!(o.seconds > 0 && o.seconds <= 3600 && o.warmup_seconds >= 0 &&
+	      o.warmup_seconds <= 60) ||
+	    !o.count || o.count > PARTS_MAX || !o.jobs)
+		return usage();
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (shared == MAP_FAILED) {
+		perror("sched_load");
+		return 1;
+	}
+	if (!strcmp(what, "hogs"))
+		return run_hogs(&o, argv + optind, argc - optind);
+	if (!strcmp(what, "spin"))
+		return run_spin(&o);
+	if (!strcmp(what, "sleepers"))
+		return run_sleepers(&o);
+	if (!strcmp(what, "exec"))
+		return run_exec(&o, "/proc/self/exe");
+	return usage();
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sched dump: our lines in the debug dump that the kernel makes when it ends a scheduler.
+ */
+#ifndef BPF_LIB_SCHED_DUMP_H
+#define BPF_LIB_SCHED_DUMP_H
+
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/lib/sched_state.h"
+
+static int llc_dump(__u32 index, void *ctx)
+{
+	struct sched_llc *llc = sched_llc_get(index);
+
+	if (!llc)
+		return 1;
+	scx_dump("llc %u: cpus=%lld urgent=%d normal=%d weight=%lld vtime=%llu", index,
+		 llc->cpu_count, scx_bpf_dsq_nr_queued(urgent_queue(index)),
+		 scx_bpf_dsq_nr_queued(normal_queue(index)), llc->weight, llc->vtime);
+	return 0;
+}
+
+SEC("struct_ops/gamer_dump")
+void BPF_PROG(gamer_dump, struct scx_dump_ctx *dump)
+{
+	bpf_loop(cfg_sched.llc_count, llc_dump, NULL, 0);
+}
+
+SEC("struct_ops/gamer_dump_cpu")
+void BPF_PROG(gamer_dump_cpu, struct scx_dump_ctx *dump, __s32 index, bool idle)
+{
+	struct sched_cpu *cpu = sched_cpu_get(index);
+
+	if (cpu && !idle)
+		scx_dump("gamerd: llc=%u rank=%u claimed=%u debt=%llu", cpu->llc, cpu->rank,
+			 cpu->claimed, cpu->debt_ns);
+}
+
+SEC("struct_ops/gamer_dump_task")
+void BPF_PROG(gamer_dump_task, struct scx_dump_ctx *dump, struct task_struct *p)
+{
+	struct sched_task *st = sched_task_get(p);
+
+	if (st)
+		scx_dump(
+			"gamerd: class=%u rank=%u vtime=%llu weight=%u burst=%lld tokens=%lld over=%u",
+			st->class, st->rank, st->vtime, st->weight, st->budget.burst_ns,
+			st->budget.tokens_ns, st->budget.is_over);
+}
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * No skeleton: what bpftool makes of a struct_ops object fits the libbpf of its own age only. So
+ * maps and variables are found by name, in the object's BTF.
+ */
+#include "loader/sched.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "loader/internal.h"
+#include "loader/sched_object.h"
+#include "trace.skel.h"
+
+#define STATE_PATH "/sys/kernel/sched_ext/state"
+#define OPS_PATH "/sys/kernel/sched_ext/root/ops"
+#define HOTPLUG_PATH "/sys/kernel/sched_ext/hotplug_seq"
+#define DUMP_LEN_DEFAULT 32768
+
+struct sched {
+	struct bpf_object *object;
+	struct bpf_map *ops;
+	struct bpf_link *link, *realtime_link;
+	int exit_fd, record_fd, dump_fd;
+	char name[128];
+	char *dump;
+	size_t dump_size;
+};
+
+/* A sysfs file of one line. */
+static int line_read(const char *path, char *line, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, line, size - 1);
+	if (n < 0)
+		ret = -errno;
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	close(fd);
+	return ret;
+}
+
+bool sched_active(char *name, size_t size)
+{
+	char state[32];
+
+	if (line_read(STATE_PATH, state, sizeof(state)) || !strcmp(state, "disabled"))
+		return false;
+	if (line_read(OPS_PATH, name, size) || !name[0])
+		snprintf(name, size, "another (state %s)", state);
+	return true;
+}
+
+static int support_check(struct error *err)
+{
+	char name[128];
+
+	if (access(STATE_PATH, F_OK))
+		return error_set(err, ENOTSUP, "this kernel has no sched_ext");
+	/* Older ones know struct_ops, but not how to attach them by a link. */
+	if (libbpf_major_version() == 1 && libbpf_minor_version() < 4)
+		return error_set(
+			err, ENOTSUP,
+			"libbpf %s can't attach a scheduler, 1.4 or newer can (tools/setup)",
+			libbpf_version_string());
+	if (sched_active(name, sizeof(name)))
+		return error_set(err, EBUSY, "the scheduler %s is attached already", name);
+	return 0;
+}
+
+/* A variable of the object, before it is loaded. */
+static void *variable_find(struct bpf_object *object, const char *section, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, section);
+	const struct btf *btf = bpf_object__btf(object);
+	const struct btf_var_secinfo *info;
+	const struct btf_type *type;
+	size_t size;
+	char *data;
+	int id;
+
+	id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
+	data = map ? (char *)bpf_map__initial_value(map, &size) : NULL; /* const up to 1.3 */
+	if (id < 0 || !data)
+		return NULL;
+	type = btf__type_by_id(btf, (uint32_t)id);
+	info = btf_var_secinfos(type);
+	for (unsigned int i = 0; i < btf_vlen(type); i++) {
+		const struct btf_type *var = btf__type_by_id(btf, info[i].type);
+
+		if (!strcmp(btf__name_by_offset(btf, var->name_off), name))
+			return data + info[i].offset;
+	}
+	return NULL;
+}
+
+/* A member of gamer_ops. The object's own type describes it, whatever the kernel's looks like. */
+static void *member_find(struct sched *s, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(s->object);
+	int id = btf__find_by_name_kind(btf, "sched_ext_ops", BTF_KIND_STRUCT);
+	int64_t offset;
+	size_t size;
+	char *data;
+
+	if (id < 0)
+		return NULL;
+	offset = layout_member_offset(btf, btf__type_by_id(btf, (uint32_t)id), name);
+	data = (char *)bpf_map__initial_value(s->ops, &size);
+	return offset < 0 || !data ? NULL : data + offset;
+}
+
+static void name_make(char *name, size_t size)
+{
+	snprintf(name, size, "gamerd_%s_%s", GAMERD_VERSION, GAMERD_TRIPLE);
+	for (; *name; name++)
+		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.",
+			    *name))
+			*name = '_';
+}
+
+static int settings_fill(struct sched *s, const struct sched_options *options,
+			 const struct topology *topology)
+{
+	struct sched_settings *settings = variable_find(s->object, ".rodata", "cfg_sched");
+	uint32_t *dump_size = variable_find(s->object, ".rodata", "cfg_exit_dump_size");
+	uint32_t *dump_len = member_find(s, "exit_dump_len");
+	uint64_t *hotplug = member_find(s, "hotplug_seq");
+	char *name = member_find(s, "name"), line[32];
+
+	if (!settings || !dump_size || !dump_len || !hotplug || !name)
+		return -EINVAL;
+	settings->slice_ns = (uint64_t)options->slice_us * 1000;
+	settings->cpu_count = topology->cpu_count;
+	settings->llc_count = topology->llc_count;
+	*dump_size = (uint32_t)s->dump_size;
+	*dump_len = options->exit_dump_len;
+	/* If a CPU comes or goes before we are attached, the kernel refuses. */
+	if (!line_read(HOTPLUG_PATH, line, sizeof(line)))
+		*hotplug = strtoull(line, NULL, 10);
+	name_make(s->name, sizeof(s->name));
+	memcpy(name, s->name, sizeof(s->name));
+	return 0;
+}
+
+/* What the objects share is made by trace.bpf.c. */
+static int maps_share(struct sched *s, const struct loader *l)
+{
+	struct bpf_map *map, *theirs;
+	int ret = 0;
+
+	bpf_object__for_each_map(map, s->object)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		theirs = bpf_object__find_map_by_name(l->trace->obj, bpf_map__name(map));
+		if (theirs)
+			ret = bpf_map__reuse_fd(map, bpf_map__fd(theirs));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static struct bpf_map *map_find(struct sched *s, const char *name)
+{
+	return bpf_object__find_map_by_name(s->object, name);
+}
+
+/* What waits on a CPU that a real-time thread takes is told by a callback up to 6.18, by a
+ * tracepoint from 6.19 on. */
+static int realtime_choose(struct sched *s)
+{
+	bool is_new = layout_has_function("scx_bpf_reenqueue_local___v2");
+	struct bpf_program **release = member_find(s, "cpu_release");
+	struct bpf_program *old, *new;
+	int ret;
+
+	old = bpf_object__find_program_by_name(s->object, "gamer_cpu_release");
+	new = bpf_object__find_program_by_name(s->object, "on_realtime");
+	if (!old || !new || !release)
+		return -EINVAL;
+	if (is_new)
+		*release = NULL;
+	ret = bpf_program__set_autoload(old, !is_new);
+	return ret ? ret : bpf_program__set_autoload(new, is_new);
+}
+
+static int realtime_attach(struct sched *s)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(s->object, "on_realtime");
+
+	if (bpf_program__fd(program) < 0)
+		return 0;
+	s->realtime_link = bpf_program__attach(program);
+	return s->realtime_link ? 0 : -errno;
+}
+
+static int object_open(struct sched *s, const struct loader *l, const struct sched_options *options,
+		       const struct topology *topology)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gamer");
+	size_t size;
+	const void *bytes = sched_object_bytes(&size);
+	int ret;
+
+	s->object = bpf_object__open_mem(bytes, size, &opts);
+	if (!s->object)
+		return -errno;
+	s->ops = map_find(s, "gamer_ops");
+	if (!s->ops)
+		return -EINVAL;
+	ret = settings_fill(s, options, topology);
+	if (!ret)
+		ret = realtime_choose(s);
+	if (!ret)
+		ret = maps_share(s, l);
+	if (!ret)
+		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), topology->cpu_count);
+	if (!ret)
+		ret = bpf_map__set_value_size(map_find(s, "exit_dump"), (uint32_t)s->dump_size);
+	return ret;
+}
+
+int sched_new(const struct loader *l, const struct sched_options *options, struct sched **out,
+	      struct error *err)
+{
+	struct topology topology;
+	struct sched *s;
+	char reason[160];
+	int ret;
+
+	ret = support_check(err);
+	if (ret)
+		return ret;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return error_set(err, ENOMEM, "no memory for the scheduler");
+	s->dump_size = options->exit_dump_len ? options->exit_dump_len : DUMP_LEN_DEFAULT;
+	s->dump = malloc(s->dump_size);
+	ret = s->dump ? topology_init(&topology, l->counters.cpu_count) : -ENOMEM;
+	if (ret) {
+		error_set(err, -ret, "cannot read which CPUs share caches: %s", error_name(ret));
+		goto free_sched;
+	}
+	messages_clear();
+	ret = object_open(s, l, options, &topology);
+	if (!ret)
+		ret = bpf_object__load(s->object);
+	if (!ret)
+		ret = topology_publish(&topology, bpf_map__fd(map_find(s, "sched_cpus")),
+				       bpf_map__fd(map_find(s, "sched_llcs")));
+	topology_fini(&topology);
+	if (ret) {
+		messages_first(ret, reason, sizeof(reason));
+		/* 7.1 lists an argument that only the verifier fills in. */
+		if (layout_function_args("scx_bpf_create_dsq") != 2)
+			snprintf(reason, sizeof(reason), "%s",
+				 "its BTF gives sched_ext's functions other prototypes");
+		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);
+		goto free_sched;
+	}
+	s->exit_fd = bpf_map__fd(map_find(s, "exit_signal"));
+	s->dump_fd = bpf_map__fd(map_find(s, "exit_dump"));
+	s->record_fd = bpf_map__fd(map_find(s, ".bss"));
+	*out = s;
+	return 0;
+
+free_sched:
+	sched_free(s);
+	return ret;
+}
+
+int sched_attach(struct sched *s, struct error *err)
+{
+	struct sched_exit_record record;
+	char reason[160];
+	const char *dump;
+	int ret;
+
+	messages_clear();
+	ret = realtime_attach(s);
+	if (!ret) {
+		s->link = bpf_map__attach_struct_ops(s->ops);
+		ret = s->link ? 0 : -errno;
+	}
+	if (!ret)
+		return 0;
+	sched_exit_read(s, &record, &dump);
+	messages_first(ret, reason, sizeof(reason));
+	return error_set(err, -ret, "the kernel does not attach the scheduler: %s",
+			 record.kind && record.message[0] ? record.message : reason);
+}
+
+void sched_free(struct sched *s)
+{
+	if (!s)
+		return;
+	bpf_link__destroy(s->link);
+	bpf_link__destroy(s->realtime_link);
+	bpf_object__close(s->object);
+	free(s->dump);
+	free(s);
+}
+
+int sched_exit_fd(const struct sched *s)
+{
+	return s->exit_fd;
+}
+
+void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char **dump)
+{
+	uint32_t zero = 0;
+
+	memset(out, 0, sizeof(*out));
+	s->dump[0] = '\0';
+	*dump = s->dump;
+	/* .bss holds nothing but the record. */
+	if (bpf_map_lookup_elem(s->record_fd, &zero, out) || !out->kind)
+		return;
+	if (bpf_map_lookup_elem(s->dump_fd, &zero, s->dump))
+		s->dump[0] = '\0';
+	s->dump[s->dump_size - 1] = '\0';
+}
+
+const char *sched_name(const struct sched *s)
+{
+	return s->name;
+}
