@@ -21,6 +21,8 @@
 #include <urcu/lfstack.h>
 #include <urcu/wfcqueue.h>
 
+#include "base/probe.h"
+
 #define CACHE_LINE 64
 
 struct slot {
@@ -249,6 +251,7 @@ unsigned int evq_drain(struct evq *q, void (*each)(void *ctx, const struct evq_b
 		pool_push(slot);
 		count++;
 	}
+	PROBE1(drain, count);
 	return count;
 }
 

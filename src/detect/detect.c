@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/probe.h"
 #include "base/thread.h"
 #include "detect/inbox.h"
 #include "detect/source.h"
@@ -106,6 +107,7 @@ static void on_overrun(struct detect *d, const char *what)
 {
 	count(&d->overruns, 1);
 	d->is_resync_due = true;
+	PROBE2(drop, what, atomic_load_explicit(&d->overruns, memory_order_relaxed));
 	log_limited(LOG_WARNING, "%s overran: events are lost, /proc will be read again", what);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/probe.h"
+
 void registry_init(struct registry *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -79,6 +81,7 @@ int registry_put(struct registry *r, const struct server *server, int pidfd, uin
 			return -EAGAIN;
 		slot->has_news = true;
 		r->count++;
+		PROBE3(detect, server->pid, server->role, server->detect_latency_ns);
 	} else if (is_changed(&slot->server, server)) {
 		slot->has_news = true;
 	}

@@ -45,6 +45,7 @@ struct ring {
 	_Atomic uint64_t consumed_total;
 	_Atomic(const struct loader_proc_sink *) sink;
 	const struct counters *counters;
+	uint64_t dropped_seen;	      /* ring_dropped when it was last looked at */
 	uint64_t dropped_told;	      /* ring_dropped when the sink was last told of a loss */
 	const uint64_t *consumer_pos; /* mapped; see ring_bytes_used() */
 	const uint64_t *producer_pos;

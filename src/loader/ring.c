@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/log.h"
+#include "base/probe.h"
 #include "base/server.h"
 
 #define BATCH_EVENTS (EVQ_BATCH_BYTES / sizeof(struct event))
@@ -60,10 +61,12 @@ static void loss_tell(struct ring *ring)
 	uint64_t dropped;
 
 	sink = atomic_load_explicit(&ring->sink, memory_order_acquire);
-	if (!sink)
-		return;
 	dropped = counters_ring_dropped(ring->counters);
-	if (dropped == ring->dropped_told)
+	if (dropped != ring->dropped_seen) {
+		ring->dropped_seen = dropped;
+		PROBE2(drop, "the BPF ring buffer", dropped);
+	}
+	if (!sink || dropped == ring->dropped_told)
 		return;
 	ring->dropped_told = dropped;
 	sink->lost(sink->ctx);

@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/probe.h"
 #include "metrics/render.h"
 
 #define CACHE_LINE 64
@@ -270,6 +271,7 @@ void snapshot_publish(struct snapshot_store *store)
 	old = rcu_xchg_pointer(&store->current, snap);
 	atomic_fetch_add(&store->published, 1);
 	futex_wake_all(&store->published);
+	PROBE2(publish, snap->metrics.sequence, snap->metrics.server_count);
 
 	old->next_retired = store->retired;
 	store->retired = old;
@@ -365,6 +367,7 @@ static uint32_t settle_body(struct snapshot *snap, enum snapshot_format format)
 		if (state == BODY_READY)
 			atomic_fetch_add_explicit(&snap->store->rendered_total, 1,
 						  memory_order_relaxed);
+		PROBE2(render, format, body->length);
 		atomic_store(&body->state, state);
 		futex_wake_all(&body->state);
 		return state;
