@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Dist: a distribution of samples, printed the same way by every bench.
+ * Dist: a distribution of samples, printed the same way by every bench. They are nanoseconds where
+ * the name of a function says so.
  *
  * One thread. Capacity is fixed at dist_init(); a sample too many aborts, since a bench that loses
  * samples lies.
@@ -14,28 +15,33 @@
 #include <stdlib.h>
 
 struct dist {
-	uint64_t *samples_ns;
+	uint64_t *samples;
 	size_t count, capacity;
 	int is_sorted;
 };
 
 static inline void dist_init(struct dist *d, size_t capacity)
 {
-	*d = (struct dist){.samples_ns = calloc(capacity, sizeof(uint64_t)), .capacity = capacity};
-	if (!d->samples_ns)
+	*d = (struct dist){.samples = calloc(capacity, sizeof(uint64_t)), .capacity = capacity};
+	if (!d->samples)
 		abort();
 }
 
 static inline void dist_fini(struct dist *d)
 {
-	free(d->samples_ns);
+	free(d->samples);
 }
 
-static inline void dist_add(struct dist *d, uint64_t sample_ns)
+static inline void dist_reset(struct dist *d)
+{
+	d->count = 0;
+}
+
+static inline void dist_add(struct dist *d, uint64_t sample)
 {
 	if (d->count == d->capacity)
 		abort();
-	d->samples_ns[d->count++] = sample_ns;
+	d->samples[d->count++] = sample;
 	d->is_sorted = 0;
 }
 
@@ -54,13 +60,13 @@ static inline uint64_t dist_quantile(struct dist *d, double q)
 	if (!d->count)
 		return 0;
 	if (!d->is_sorted) {
-		qsort(d->samples_ns, d->count, sizeof(uint64_t), dist_compare);
+		qsort(d->samples, d->count, sizeof(uint64_t), dist_compare);
 		d->is_sorted = 1;
 	}
 	rank = (size_t)(q * (double)d->count);
 	if ((double)rank < q * (double)d->count)
 		rank++;
-	return d->samples_ns[rank ? rank - 1 : 0];
+	return d->samples[rank ? rank - 1 : 0];
 }
 
 static inline void dist_print_header(FILE *out, const char *what)
