@@ -171,12 +171,38 @@ static void test_no_reader_no_wakeup(void **state)
 	bench_close(&b);
 }
 
+/* A small ring is full before the pause between two wake-ups is over. It must not stay so: a record
+ * that is refused wakes nobody. */
+static void test_full_in_one_pause(void **state)
+{
+	struct bench b = {0};
+	uint64_t aggregated = 0, end;
+
+	config_init(&b.config);
+	b.config.ring_bytes = 4096;
+	b.config.long_wait_us = 0;
+	bench_open(&b, 16);
+	bench_run(&b);
+	for (int i = 0; i < 20; i++) {
+		load(b.loader, 500);
+		for (end = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC; clock_now_ns() < end;) {
+			evq_drain(b.queue, count_events, &aggregated);
+			if (loader_ring_bytes_used(b.loader) == 0)
+				break;
+			sched_yield();
+		}
+		assert_int_equal(loader_ring_bytes_used(b.loader), 0);
+	}
+	bench_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overload),
 		cmocka_unit_test(test_pool_empty),
 		cmocka_unit_test(test_no_reader_no_wakeup),
+		cmocka_unit_test(test_full_in_one_pause),
 	};
 
 	if (test_obstacle())

@@ -45,18 +45,20 @@ static __always_inline void event_submit(struct cpu_slot *slot, struct event *e,
 	slot_add_atomic(slot->ring_submitted, 1);
 }
 
-/* Two CPUs may both find it time and both wake: harmless. */
+/* Two CPUs may both find it time and both wake: harmless. Half full there is no pause: a ring that
+ * filled up in one would stay full, for a record that is refused wakes nobody. */
 static __always_inline __u64 long_wait_wake_flag(__u64 now)
 {
-	__u64 pause = now - long_wait_wake_ns;
+	__u64 pause = now - long_wait_wake_ns, used;
 
-	if ((now < readers_until_ns && pause >= LONG_WAIT_WAKE_NS) ||
-	    (pause >= FULL_WAKE_NS &&
-	     bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > cfg_ring_bytes / 4)) {
-		long_wait_wake_ns = now;
-		return BPF_RB_FORCE_WAKEUP;
+	if (now >= readers_until_ns || pause < LONG_WAIT_WAKE_NS) {
+		used = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+		if (used <= cfg_ring_bytes / 2 &&
+		    (used <= cfg_ring_bytes / 4 || pause < FULL_WAKE_NS))
+			return BPF_RB_NO_WAKEUP;
 	}
-	return BPF_RB_NO_WAKEUP;
+	long_wait_wake_ns = now;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 #endif
