@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# BPF objects: src/bpf/<name>.bpf.c -> <name>.bpf.o (clang 16 or newer) -> <name>.skel.h (bpftool).
+# BPF objects: src/bpf/<name>.bpf.c (and those of bench) -> <name>.bpf.o (clang 16 or newer) -> <name>.skel.h (bpftool).
 # No kernel headers and no vmlinux.h: src/bpf/kernel/ has the types.
 
 find_program(BPF_CLANG NAMES clang-19 clang-18 clang-17 clang-16 clang REQUIRED)
@@ -13,7 +13,7 @@ endif()
 string(REGEX REPLACE "^(x86_64|amd64)$" "x86" BPF_ARCH "${CMAKE_SYSTEM_PROCESSOR}")
 string(REGEX REPLACE "^(aarch64|arm64)$" "arm64" BPF_ARCH "${BPF_ARCH}")
 
-file(GLOB bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.bpf.c)
+file(GLOB bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.bpf.c ${CMAKE_SOURCE_DIR}/bench/*.bpf.c)
 file(GLOB_RECURSE bpf_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.h)
 set(bpf_skeletons)
 set(bpf_objects)

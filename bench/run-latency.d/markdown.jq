@@ -15,7 +15,10 @@ def review: [
 	["an update publishes them", "two copies, 100-200 us each", "one copy, 100-200 us",
 	 ["two copies", "update/two_copies"], ["one copy", "update/one_copy"], ["in place", "update/in_place"]],
 	["JSON for a request", "50-200 us", "50-200 us (\"acceptable\")",
-	 ["rendered for it", "render/per_request.pretty"], ["shared", "render/later.pretty"]]
+	 ["rendered for it", "render/per_request.pretty"], ["shared", "render/later.pretty"]],
+	["a wake-up and a stop look up the TGID", "20-40 ns for the second one", "the same (\"rare\")",
+	 ["one lookup, hit", "lookup/hit.16"], ["miss", "lookup/miss.16"], ["cached verdict", "lookup/cached"],
+	 ["lookups in the steady state", "lookup/steady"]]
 ];
 
 . + {by_name: INDEX(.lines[]; "\(.bench)/\(.name)")}

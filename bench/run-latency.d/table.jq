@@ -38,7 +38,22 @@ def rows:
 	 | ["render", "per_request.\($f)", "\($f): rendered for the request", "50-200 us", null, true],
 	   ["render", "first.\($f)", "\($f): first reader of a snapshot", null, "render/per_request.\($f)", true],
 	   ["render", "later.\($f)", "\($f): every later reader", null, "render/per_request.\($f)", true],
-	   ["render", "bytes.\($f)", "\($f): the body", null, null, true]);
+	   ["render", "bytes.\($f)", "\($f): the body", null, null, true]),
+	["lookup", "hit.16", "TGID in the hash map, hit, 16 entries", "20-40 ns", null, true],
+	["lookup", "miss.16", "TGID in the hash map, miss, 16 entries", "20-40 ns", null, true],
+	["lookup", "hit.1024", "TGID in the hash map, hit, 1024 entries", "20-40 ns", null, true],
+	["lookup", "miss.1024", "TGID in the hash map, miss, 1024 entries", "20-40 ns", null, true],
+	["lookup", "storage", "a thread's state in task storage", null, null, true],
+	["lookup", "cached", "cached verdict, by generation", "<1 ns (rare)", "lookup/miss.16", true],
+	["lookup", "stale", "verdict anew: the table has changed", null, null, true],
+	["lookup", "both_lookup", "runnable and stopping: state and lookup, twice", "20-40 ns more", null, true],
+	["lookup", "both_cached", "runnable and stopping: state and verdict, twice", null, "lookup/both_lookup", true],
+	["lookup", "steady", "lookups for each verdict, steady state", "rare", null, true],
+	["pipeline", "latency", "BPF record to aggregator, all asleep", null, null, true],
+	["pipeline", "rate", "records until the first is dropped", null, null, false],
+	["queue", "push", "evq: get a batch and push it", null, null, true],
+	["queue", "push_wake", "evq: the same, and wake the consumer", null, null, true],
+	["queue", "drain", "evq: splice 16 batches, for one", null, null, true];
 
 # A line of all repeats together; null if the bench has not run.
 def line($rows; $all):
@@ -67,7 +82,9 @@ def bars($l):
 	["RCU get and put, two readers, against the counted pointer",
 	 least($l["clone/rcu_get_put.2", "clone/rcu_get_put.2w"].ratio), 3, "least", "times cheaper"],
 	["shared body against rendering per request, the least of all formats",
-	 least($l[] | select(.name | startswith("later.")) | .ratio), 200, "least", "times cheaper"];
+	 least($l[] | select(.name | startswith("later.")) | .ratio), 200, "least", "times cheaper"],
+	["cached verdict against a lookup that misses", $l["lookup/cached"].ratio, 3, "least", "times cheaper"],
+	["lookups for each verdict in the steady state", p50("lookup/steady"), 0, "most", ""];
 
 INDEX($lines | group_by([.bench, .name])[]; "\(.[0].bench)/\(.[0].name)") as $all
 | [rows] as $rows
@@ -78,6 +95,6 @@ INDEX($lines | group_by([.bench, .name])[]; "\(.[0].bench)/\(.[0].name)") as $al
 | {host: $host[0], command: $command, quick: ($quick == 1),
    repeats: $repeats, seconds: $seconds, lines: $out,
    bars: [bars($by_name) as [$what, $value, $limit, $kind, $unit] | select($value != null)
-	  | {what: $what, bar: "at \($kind) \($limit) \($unit)", value: $value, unit: $unit,
+	  | {what: $what, bar: ("at \($kind) \($limit) \($unit)" | rtrimstr(" ")), value: $value, unit: $unit,
 	     met: (if $kind == "most" then $value <= $limit else $value >= $limit end)}],
    left_out: ($left_out | split("\n") | map(select(. != "")))}

@@ -11,9 +11,9 @@ def lpad($n): " " * ([$n - length, 0] | max) + .;
   "\(.command), commit \($h.commit): \(.repeats) repeats, \(.seconds) s",
   (.lines as $lines | $lines | benches[] as $bench | [$lines[] | select(.bench == $bench)]
    | "", ("\(.[0].bench)" | pad(52)) + ("review" | lpad(16)) + (["p50", "p99", "max"] | map(lpad(11)) | add)
-     + ("unit" | lpad(7)) + ("spread" | lpad(8)) + ("ratio" | lpad(9)) + "  to",
+     + ("unit" | lpad(9)) + ("spread" | lpad(8)) + ("ratio" | lpad(9)) + "  to",
      (.[] | ("  " + .title | pad(52)) + (.claim // "-" | lpad(16)) + ([.p50, .p99, .max] | map(short | lpad(11)) | add)
-      + (.unit | lpad(7)) + ((if .spread then "\(.spread * 100 | round)%" else "-" end) | lpad(8))
+      + (.unit | lpad(9)) + ((if .spread then "\(.spread * 100 | round)%" else "-" end) | lpad(8))
       + (.ratio | short | lpad(9)) + "  " + (if .ratio then .ratio_to | sub("^[^/]*/"; "") else "" end))),
   (if .bars == [] then empty else "", "what it must show",
    (.bars[] | "  \(if .met then "met   " else "MISSED" end) \(.what): \(.value | short) (\(.bar))") end),
