@@ -223,7 +223,7 @@ static int steal_visit(__u32 index, struct steal_search *search)
 		search->taken = 1;
 	else if (scx_bpf_dsq_nr_queued(normal_queue(llc)) && scx_move_to_local(normal_queue(llc)))
 		search->taken = 1;
-	return search->taken;
+	return search->taken != 0; /* the verifier wants to see that it is 0 or 1 */
 }
 
 SEC("struct_ops/gamer_dispatch")
