@@ -81,20 +81,17 @@ static int answer_health(const struct request *r)
 {
 	const struct snapshot *snap = fresh(r);
 	struct reply reply = {.media_type = "application/json"};
-	bool is_healthy = false;
-	char *text = NULL;
-	json_t *health;
+	bool is_healthy;
+	char *text;
+	int ret;
 
-	health = render_health(snapshot_metrics(snap), clock_now_ns(), &is_healthy);
+	ret = render_health(snapshot_metrics(snap), clock_now_ns(), &is_healthy, &text,
+			    &reply.length);
 	snapshot_put(snap);
-	if (health)
-		text = json_dumps(health, JSON_INDENT(2));
-	json_decref(health);
-	if (!text)
+	if (ret)
 		return no_memory(r);
 	reply.status = is_healthy ? 200 : 503;
 	reply.body = text;
-	reply.length = strlen(text);
 	reply_send(r->conn, &reply);
 	free(text);
 	return reply.status;

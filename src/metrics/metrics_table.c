@@ -4,7 +4,7 @@
  *
  * JSON, Prometheus, the scx_stats schema, --help-stats and docs/metrics.md walk this table. A new
  * counter is a field of struct metrics (or of the BPF counters) and one line below. What is no
- * number (lists, strings) is rendered by render.c and described in metrics_write.c.
+ * number (lists, strings) is rendered by render_json.c and described in metrics_write.c.
  */
 #include "metrics/metrics.h"
 

@@ -6,7 +6,7 @@
 
 #include "metrics/metrics.h"
 
-/* What render.c puts beside the table's numbers. */
+/* What render_json.c puts beside the table's numbers. */
 struct described {
 	const char *path, *prometheus, *type, *unit, *help;
 };

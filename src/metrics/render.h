@@ -2,32 +2,29 @@
 /*
  * Render: a snapshot's metrics as JSON or Prometheus text, by walking the metric table.
  *
- * Pure functions; any thread; allocate the result. JSON field names are the ones others rely on
+ * Pure functions; any thread. The text is the caller's, to be freed with free(); all return 0 or
+ * -ENOMEM. `now_ns` gives age and uptime. JSON field names are the ones others rely on
  * (ARCHITECTURE.md). Prometheus: text format 0.0.4, base units, exp2 wait buckets from 1 us to 1 s.
  */
 #ifndef METRICS_RENDER_H
 #define METRICS_RENDER_H
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "base/clock.h"
 #include "metrics/metrics.h"
 
-/* A new reference, NULL when memory is short. `now_ns` gives age and uptime. */
-json_t *render_json(const struct metrics *m, uint64_t now_ns);
+int render_json(const struct metrics *m, uint64_t now_ns, bool is_pretty, char **text,
+		size_t *length);
+int render_prometheus(const struct metrics *m, uint64_t now_ns, char **text, size_t *length);
 
 /* A snapshot older than this is stale; a thread that neither slept nor beat so long hangs. */
 #define RENDER_STALE_NS (3 * NSEC_PER_SEC)
 #define RENDER_HUNG_NS (5 * NSEC_PER_SEC)
 
-/* /health: status "ok", "stale" or "hung", and one sentence in reason (null if ok); is_healthy is
- * whether it is ok (200 or 503). NULL when memory is short; *is_healthy is false then. */
-json_t *render_health(const struct metrics *m, uint64_t now_ns, bool *is_healthy);
-
-/* Text to be freed with free(); 0 or -ENOMEM. */
-int render_text_json(const struct metrics *m, uint64_t now_ns, bool is_pretty, char **text,
-		     size_t *length);
-int render_text_prometheus(const struct metrics *m, uint64_t now_ns, char **text, size_t *length);
+/* /health, pretty: status "ok", "stale" or "hung", and one sentence in reason (null if ok);
+ * is_healthy is whether it is ok (200 or 503), and false when memory is short. */
+int render_health(const struct metrics *m, uint64_t now_ns, bool *is_healthy, char **text,
+		  size_t *length);
 
 #endif

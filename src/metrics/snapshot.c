@@ -345,11 +345,11 @@ static int render(const struct metrics *m, enum snapshot_format format, struct b
 {
 	switch (format) {
 	case SNAPSHOT_JSON:
-		return render_text_json(m, clock_now_ns(), false, &body->text, &body->length);
+		return render_json(m, clock_now_ns(), false, &body->text, &body->length);
 	case SNAPSHOT_PRETTY:
-		return render_text_json(m, clock_now_ns(), true, &body->text, &body->length);
+		return render_json(m, clock_now_ns(), true, &body->text, &body->length);
 	case SNAPSHOT_PROMETHEUS:
-		return render_text_prometheus(m, clock_now_ns(), &body->text, &body->length);
+		return render_prometheus(m, clock_now_ns(), &body->text, &body->length);
 	default:
 		return -EINVAL;
 	}

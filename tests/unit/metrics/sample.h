@@ -13,9 +13,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/clock.h"
-#include "metrics/metrics.h"
+#include "metrics/render.h"
 
 #define SAMPLE_STARTED_NS (1000 * NSEC_PER_SEC)
 #define SAMPLE_PUBLISHED_NS (1100 * NSEC_PER_SEC + 5)
@@ -185,6 +186,23 @@ static inline void sample_metrics(struct metrics *m)
 	sample_counters(&m->counters);
 	sample_long_waits(m);
 	sample_daemon(m);
+}
+
+/* The picture's JSON, read by a parser that is not ours. Also checks what holds for each text: its
+ * length, its form, and that no name comes twice. */
+static inline json_t *sample_json(const struct metrics *m, uint64_t now_ns, bool is_pretty)
+{
+	json_t *root;
+	char *text;
+	size_t length;
+
+	assert_int_equal(render_json(m, now_ns, is_pretty, &text, &length), 0);
+	assert_int_equal(length, strlen(text));
+	assert_int_equal(is_pretty, strchr(text, '\n') != NULL);
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	free(text);
+	return root;
 }
 
 /* The file's text with a terminator, or NULL. */

@@ -11,7 +11,7 @@ static size_t length;
 static int setup(void **state)
 {
 	sample_metrics(&m);
-	return render_text_prometheus(&m, SAMPLE_NOW_NS, &text, &length);
+	return render_prometheus(&m, SAMPLE_NOW_NS, &text, &length);
 }
 
 static int teardown(void **state)
@@ -116,5 +116,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(prometheus_satisfies_promtool, setup, teardown),
 	};
 
-	return cmocka_run_group_tests_name("render_text", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("render_prometheus", tests, NULL, NULL);
 }
