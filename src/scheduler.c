@@ -31,6 +31,7 @@ void scheduler_init(struct scheduler *s, const struct loader *l,
 	*s = (struct scheduler){.loader = l,
 				.options = *options,
 				.is_required = is_required,
+				.has_sched_ext = sched_exists(),
 				.lock = PTHREAD_MUTEX_INITIALIZER,
 				.feature.name = "scheduler"};
 	state_set(s, false, "not attached yet");
@@ -165,6 +166,6 @@ void scheduler_read(struct scheduler *s, struct metrics *m)
 	if (m->feature_count < FEATURE_MAX)
 		m->features[m->feature_count++] = s->feature;
 	pthread_mutex_unlock(&s->lock);
-	if (!m->is_sched && !sched_active(m->sched_ops, sizeof(m->sched_ops)))
+	if (!m->is_sched && s->has_sched_ext && !sched_active(m->sched_ops, sizeof(m->sched_ops)))
 		m->sched_ops[0] = '\0';
 }

@@ -52,6 +52,11 @@ static int line_read(const char *path, char *line, size_t size)
 	return ret;
 }
 
+bool sched_exists(void)
+{
+	return !access(STATE_PATH, F_OK);
+}
+
 bool sched_active(char *name, size_t size)
 {
 	char state[32];
@@ -67,7 +72,7 @@ static int support_check(struct error *err)
 {
 	char name[128];
 
-	if (access(STATE_PATH, F_OK))
+	if (!sched_exists())
 		return error_set(err, ENOTSUP, "this kernel has no sched_ext");
 	/* Older ones know struct_ops, but not how to attach them by a link. */
 	if (libbpf_major_version() == 1 && libbpf_minor_version() < 4)

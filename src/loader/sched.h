@@ -45,6 +45,9 @@ void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char 
 
 const char *sched_name(const struct sched *s);
 
+/* This kernel has sched_ext. */
+bool sched_exists(void);
+
 /* The name of the scheduler attached now, whosever it is; false if none is. */
 bool sched_active(char *name, size_t size);
 

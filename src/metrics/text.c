@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 4096
+#define FIRST_CAPACITY 8192 /* a compact body */
 #define U64_DIGITS 20
 
 /* Room for `length` bytes and a terminator; NULL if there is none. */

@@ -47,17 +47,26 @@ check_within 5 "the filter has seen and dropped them" holds \
 check_equal "proc_events.wakeups_total counts none for them" "$wakeups_before" \
 	"$(metrics .proc_events.wakeups_total)"
 
-# The aim is 0.05 % of a core. A virtual machine's idle CPUs wake slowly and with cold caches, which is
-# charged to who woke: what is checked here is that nothing is badly wrong; the figure is for reading.
-cpu_before=$(daemon_cpu_ns)
-start=${EPOCHREALTIME/./}
-for _ in {1..20}; do
-	http /metrics -o /dev/null
-	read -rt 0.98 <> <(:) || true
+# What the machine does beside it only adds (an idle CPU of a virtual machine wakes slowly and with cold
+# caches, which is charged to who woke), so the least of three counts.
+reader_cost() { # prints the CPU time in ns of 10^6 ns that pass while a reader asks each second
+	local cpu start
+
+	cpu=$(daemon_cpu_ns)
+	start=${EPOCHREALTIME/./}
+	for _ in {1..20}; do
+		http /metrics -o /dev/null
+		read -rt 0.98 <> <(:) || true
+	done
+	echo $((($(daemon_cpu_ns) - cpu) * 1000 / (${EPOCHREALTIME/./} - start)))
+}
+
+least=1000000
+for _ in 1 2 3; do
+	cost=$(reader_cost)
+	echo "# a reader each second: $(awk "BEGIN { printf \"%.4f\", $cost / 10000 }") % of a core"
+	((cost < least)) && least=$cost
+	((least < 500)) && break
 done
-elapsed_us=$((${EPOCHREALTIME/./} - start))
-cpu_ns=$(($(daemon_cpu_ns) - cpu_before))
-echo "# a reader each second: $((cpu_ns / 1000)) us of CPU in $((elapsed_us / 1000)) ms," \
-	"$(awk "BEGIN { printf \"%.4f\", $cpu_ns / 10 / $elapsed_us }") % of a core (aim: 0.05)"
-check "a reader each second costs below 0.2 % of a core" test $((cpu_ns / 2)) -lt "$elapsed_us"
+check "a reader each second costs below 0.05 % of a core" test "$least" -lt 500
 finish
