@@ -32,7 +32,7 @@ struct scheduler {
 	struct sched *sched; /* NULL: observing */
 	bool is_required;
 	bool has_sched_ext; /* without, there is no other scheduler to look for either */
-	uint64_t error_ns; /* the last time the kernel threw it out; 0: never */
+	uint64_t error_ns;  /* the last time the kernel threw it out; 0: never */
 	pthread_mutex_t lock;
 	char ops[128];		/* under the lock: "" while observing */
 	struct feature feature; /* under the lock */
