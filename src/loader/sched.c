@@ -41,6 +41,7 @@ static int line_read(const char *path, char *line, size_t size)
 	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
 	ssize_t n;
 
+	line[0] = '\0';
 	if (fd < 0)
 		return -errno;
 	n = read(fd, line, size - 1);

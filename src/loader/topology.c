@@ -71,7 +71,7 @@ static void online_read(struct topology *t)
 
 int topology_init(struct topology *t, unsigned int cpu_count)
 {
-	unsigned int leaders[SCHED_LLC_MAX], leader, llc;
+	unsigned int leaders[SCHED_LLC_MAX] = {0}, leader, llc;
 
 	*t = (struct topology){.cpu_count = cpu_count};
 	t->cpus = calloc(cpu_count, sizeof(*t->cpus));
