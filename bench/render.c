@@ -33,8 +33,8 @@ static const char *const format_names[SNAPSHOT_FORMATS] = {"json", "pretty", "pr
 static int render(enum snapshot_format format, char **text, size_t *length)
 {
 	if (format == SNAPSHOT_PROMETHEUS)
-		return render_text_prometheus(&picture, clock_now_ns(), text, length);
-	return render_text_json(&picture, clock_now_ns(), format == SNAPSHOT_PRETTY, text, length);
+		return render_prometheus(&picture, clock_now_ns(), text, length);
+	return render_json(&picture, clock_now_ns(), format == SNAPSHOT_PRETTY, text, length);
 }
 
 static void print(const char *what, enum snapshot_format format, const char *unit, struct dist *d,
