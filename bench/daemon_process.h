@@ -8,7 +8,6 @@
 #define BENCH_DAEMON_PROCESS_H
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +18,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "fdinfo.h"
+
+#define DAEMON_PROCESS_MAPS 64 /* more than it has */
 
 struct daemon_process {
 	pid_t pid;
@@ -98,39 +101,21 @@ static inline int daemon_process_start(struct daemon_process *d, const char *bin
 /* A file descriptor of the daemon's BPF map of that name, or a negative errno. */
 static inline int daemon_process_map(const struct daemon_process *d, const char *name)
 {
-	char path[300], line[128];
-	struct dirent *entry;
-	int found = -ENOENT;
-	DIR *dir;
+	unsigned int ids[DAEMON_PROCESS_MAPS];
+	int count = fdinfo_ids(d->pid, "map_id", ids, DAEMON_PROCESS_MAPS), i;
 
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo", d->pid);
-	dir = opendir(path);
-	while (dir && found < 0 && (entry = readdir(dir))) {
-		unsigned int id;
-		FILE *f;
+	for (i = 0; i < count; i++) {
+		struct bpf_map_info info = {0};
+		__u32 size = sizeof(info);
+		int fd = bpf_map_get_fd_by_id(ids[i]);
 
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", d->pid, entry->d_name);
-		f = fopen(path, "re");
-		while (f && found < 0 && fgets(line, sizeof(line), f)) {
-			struct bpf_map_info info = {0};
-			__u32 size = sizeof(info);
-			int fd;
-
-			if (sscanf(line, "map_id: %u", &id) != 1)
-				continue;
-			fd = bpf_map_get_fd_by_id(id);
-			if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-			    !strcmp(info.name, name))
-				found = fd;
-			else if (fd >= 0)
-				close(fd);
-		}
-		if (f)
-			fclose(f);
+		if (fd < 0)
+			continue;
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size) && !strcmp(info.name, name))
+			return fd;
+		close(fd);
 	}
-	if (dir)
-		closedir(dir);
-	return found;
+	return count < 0 ? count : -ENOENT;
 }
 
 #endif

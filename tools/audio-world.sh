@@ -16,9 +16,10 @@ is_alive() { # PID; a zombie is not
 	[[ ${stat##*) } != Z* ]]
 }
 
-# Runs CMD until it succeeds, at most SECONDS; returns its success.
+# Runs CMD until it succeeds, at most SECONDS; returns its success. PATIENCE times as long where all is
+# slow: in a guest without hardware support.
 wait_until() { # SECONDS CMD...
-	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/./} + $1 * ${PATIENCE:-1} * 1000000))
 
 	shift
 	until "$@"; do
