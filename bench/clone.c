@@ -214,7 +214,7 @@ static struct {
 	_Alignas(CACHE_LINE) _Atomic uint64_t ns;
 } begun[READERS_MAX];
 
-static _Atomic unsigned int lacking; /* readers with too few samples */
+static _Atomic unsigned int lacking; /* readers with too few samples, or nothing new so far */
 
 struct way {
 	const char *name;
@@ -235,7 +235,8 @@ struct reader {
 	const struct way *way;
 	const struct stopwatch *clock;
 	unsigned int index;
-	bool is_alone;
+	bool is_alone, is_content;
+	uint64_t oldest_stamp; /* it must see this one or a newer one */
 	pthread_barrier_t *gate;
 	uint64_t warm_ns, measure_ns; /* how long */
 	struct sight sight;
@@ -276,8 +277,11 @@ static void *reader_run(void *arg)
 		if (!is_together(r, &watch) || r->dist.count == SAMPLES_MAX)
 			continue;
 		dist_add(&r->dist, ps);
-		if (r->dist.count == TOGETHER_MIN)
+		if (!r->is_content && r->dist.count >= TOGETHER_MIN &&
+		    r->sight.last_stamp >= r->oldest_stamp) {
+			r->is_content = true;
 			atomic_fetch_sub(&lacking, 1);
+		}
 	}
 	return NULL;
 }
@@ -311,21 +315,20 @@ static void *writer_run(void *arg)
 }
 
 /* What is wrong with what the reader saw, or NULL. */
-static const char *complaint(const struct reader *r, uint64_t oldest_stamp)
+static const char *complaint(const struct reader *r)
 {
 	if (r->sight.is_broken)
 		return "a reader got a torn or an older picture";
-	return r->sight.last_stamp < oldest_stamp ? "a reader never got a new picture" : NULL;
+	return r->sight.last_stamp < r->oldest_stamp ? "a reader never got a new picture" : NULL;
 }
 
-static int verdict(const char *name, const struct reader *readers, unsigned int count,
-		   uint64_t oldest_stamp)
+static int verdict(const char *name, const struct reader *readers, unsigned int count)
 {
 	const char *why = NULL;
 	unsigned int i;
 
 	for (i = 0; i < count && !why; i++)
-		why = complaint(&readers[i], oldest_stamp);
+		why = complaint(&readers[i]);
 	if (why)
 		fprintf(stderr, "clone: %s: %s\n", name, why);
 	return why ? -1 : 0;
@@ -338,7 +341,7 @@ static int measure(const struct way *way, const struct stopwatch *clock, unsigne
 	struct reader readers[READERS_MAX] = {0};
 	struct dist all;
 	pthread_barrier_t gate;
-	uint64_t first_stamp = writer ? writer->stamp : 0;
+	uint64_t oldest_stamp = writer ? writer->stamp + 1 : 0;
 	char name[64];
 	unsigned int i;
 	size_t s;
@@ -358,6 +361,7 @@ static int measure(const struct way *way, const struct stopwatch *clock, unsigne
 					     .clock = clock,
 					     .index = i,
 					     .is_alone = count == 1,
+					     .oldest_stamp = oldest_stamp,
 					     .gate = &gate,
 					     .warm_ns = measure_ns / 4,
 					     .measure_ns = measure_ns};
@@ -371,7 +375,7 @@ static int measure(const struct way *way, const struct stopwatch *clock, unsigne
 		atomic_store(&writer->is_over, true);
 		pthread_join(writer->thread, NULL);
 	}
-	r = verdict(name, readers, count, writer ? first_stamp + 1 : 0);
+	r = verdict(name, readers, count);
 	for (i = 0; i < count; i++) {
 		for (s = 0; s < readers[i].dist.count; s++)
 			dist_add(&all, readers[i].dist.samples[s]);

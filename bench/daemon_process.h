@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,19 @@
 
 struct daemon_process {
 	pid_t pid;
+	int port; /* of the debug API; 0 without */
 	char dir[64];
 };
 
-static inline void daemon_process_stop(struct daemon_process *d)
+/* 0 if it ended as it should. */
+static inline int daemon_process_stop(struct daemon_process *d)
 {
 	char path[128];
+	int status = -1;
 
 	if (d->pid > 0) {
 		kill(d->pid, SIGTERM);
-		waitpid(d->pid, NULL, 0);
+		waitpid(d->pid, &status, 0);
 	}
 	snprintf(path, sizeof(path), "%s/config.json", d->dir);
 	unlink(path);
@@ -42,25 +46,32 @@ static inline void daemon_process_stop(struct daemon_process *d)
 	unlink(path);
 	rmdir(d->dir);
 	*d = (struct daemon_process){0};
+	return status;
 }
 
-/* Has the log said "ready"? */
-static inline int daemon_process_is_ready(const char *log)
+/* Has the log said "ready"? It has said the port before. */
+static inline int daemon_process_is_ready(struct daemon_process *d, const char *log)
 {
-	char line[1024];
+	static const char url[] = "http://127.0.0.1:";
+	char line[1024], *port;
 	FILE *f = fopen(log, "re");
 	int is_ready = 0;
 
-	while (f && !is_ready && fgets(line, sizeof(line), f))
+	while (f && !is_ready && fgets(line, sizeof(line), f)) {
+		port = strstr(line, url);
+		if (port)
+			d->port = (int)strtol(port + sizeof(url) - 1, NULL, 10);
 		is_ready = strstr(line, "ready:") != NULL;
+	}
 	if (f)
 		fclose(f);
 	return is_ready;
 }
 
-/* `settings` are further JSON members ("\"grant_at_exec\": false"), "" for none. */
+/* `settings` are further JSON members ("\"grant_at_exec\": false"), "" for none; `has_api`: with
+ * the debug API on a free port. */
 static inline int daemon_process_start(struct daemon_process *d, const char *binary,
-				       const char *settings)
+				       const char *settings, bool has_api)
 {
 	char config[128], log[128];
 	int fd, turn;
@@ -83,16 +94,17 @@ static inline int daemon_process_start(struct daemon_process *d, const char *bin
 	if (!d->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(fd, STDERR_FILENO);
-		execl(binary, "scx_gamerd", "--config", config, "--observe", (char *)NULL);
+		execl(binary, "scx_gamerd", "--config", config, "--observe",
+		      has_api ? "--debug-api" : (char *)NULL, "0", (char *)NULL);
 		_exit(127);
 	}
 	close(fd);
-	for (turn = 0; turn < 500; turn++) {
-		if (daemon_process_is_ready(log))
+	for (turn = 0; turn < 10000; turn++) {
+		if (daemon_process_is_ready(d, log))
 			return 0;
 		if (d->pid < 0 || waitpid(d->pid, NULL, WNOHANG) == d->pid)
 			break;
-		usleep(20000);
+		usleep(1000);
 	}
 	daemon_process_stop(d);
 	return -ECHILD;

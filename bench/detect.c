@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long from the exec of an audio server until its process has the role, and what a full /proc
- * scan costs in the same run.
+ * How long from the exec of an audio server until its process has the role.
  *
  * A private daemon runs; this program's own binary, copied as a root-owned `pipewire`, is executed
  * again and again. Three stamps of one clock (CLOCK_MONOTONIC) are compared: taken by the child
  * right before execve(), by BPF when the exec tracepoint fired, and those in the entry of
  * tgid_roles (entry made, entry confirmed by the detect thread). Four settings: BPF grants at exec,
  * or leaves it to the detect thread and the proc connector alone; CPUs idle, or each loaded by a
- * spinning process.
+ * spinning process. Without BPF's grant the entry is made when it is confirmed.
  *
  * Invariant: every exec ends with a confirmed role; a missing one fails the bench.
  */
-#include <dirent.h>
 #include <getopt.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -21,21 +19,20 @@
 #include "base/clock.h"
 #include "bpf/abi/roles.h"
 #include "daemon_process.h"
-#include "dist.h"
+#include "line.h"
 
 #define DEADLINE_NS (2 * NSEC_PER_SEC)
-#define SCAN_REPEATS 20
 
 struct setting {
-	const char *name, *key, *config;
+	const char *name, *config;
 	bool is_loaded;
 };
 
 static const struct setting settings[] = {
-	{"BPF at exec, idle", "bpf_idle", "", false},
-	{"BPF at exec, CPUs loaded", "bpf_loaded", "", true},
-	{"proc connector alone, idle", "netlink_idle", "\"grant_at_exec\": false", false},
-	{"proc connector alone, CPUs loaded", "netlink_loaded", "\"grant_at_exec\": false", true},
+	{"bpf_idle", "", false},
+	{"bpf_loaded", "", true},
+	{"netlink_idle", "\"grant_at_exec\": false", false},
+	{"netlink_loaded", "\"grant_at_exec\": false", true},
 };
 
 struct result {
@@ -119,7 +116,7 @@ static int run_setting(const struct setting *s, const char *binary, const char *
 	pid_t hogs[256];
 	int map_fd, r;
 
-	r = daemon_process_start(&daemon, binary, s->config);
+	r = daemon_process_start(&daemon, binary, s->config, false);
 	if (r) {
 		fprintf(stderr, "the daemon did not start\n");
 		return r;
@@ -138,32 +135,6 @@ static int run_setting(const struct setting *s, const char *binary, const char *
 		close(map_fd);
 	daemon_process_stop(&daemon);
 	return r;
-}
-
-/* The old pattern: every process's name is read. Returns how many there were. */
-static unsigned int scan_proc(void)
-{
-	unsigned int count = 0;
-	struct dirent *entry;
-	DIR *dir = opendir("/proc");
-
-	while (dir && (entry = readdir(dir))) {
-		char path[300], comm[32];
-		int fd;
-
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (read(fd, comm, sizeof(comm)) > 0)
-			count++;
-		close(fd);
-	}
-	if (dir)
-		closedir(dir);
-	return count;
 }
 
 static int copy_self(const char *to)
@@ -187,80 +158,54 @@ static int copy_self(const char *to)
 	return r;
 }
 
-static json_t *report(struct result *results, struct dist *scan, unsigned int processes)
+static void report(struct result *results)
 {
-	json_t *json = json_object();
+	char name[64];
 	unsigned int i;
 
-	dist_print_header(stdout, "exec of an audio server until its role is in the BPF map");
 	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		struct result *r = &results[i];
-		char name[96];
-
-		dist_print(stdout, settings[i].name, &r->to_role);
-		snprintf(name, sizeof(name), "  until confirmed by the detect thread");
-		dist_print(stdout, name, &r->to_confirmed);
-		snprintf(name, sizeof(name), "  role, counted from before execve()");
-		dist_print(stdout, name, &r->from_before);
-		json_object_set_new(json, settings[i].key,
-				    json_pack("{s:o, s:o, s:o}", "role", dist_json(&r->to_role),
-					      "confirmed", dist_json(&r->to_confirmed),
-					      "role_from_before_execve",
-					      dist_json(&r->from_before)));
+		snprintf(name, sizeof(name), "role.%s", settings[i].name);
+		line_dist("detect", name, "us", &results[i].to_role, NSEC_PER_USEC);
+		snprintf(name, sizeof(name), "before.%s", settings[i].name);
+		line_dist("detect", name, "us", &results[i].from_before, NSEC_PER_USEC);
+		if (settings[i].config[0])
+			continue;
+		snprintf(name, sizeof(name), "confirmed.%s", settings[i].name);
+		line_dist("detect", name, "us", &results[i].to_confirmed, NSEC_PER_USEC);
 	}
-	dist_print_header(stdout, "for comparison");
-	printf("one full /proc scan of %u processes (comm only):\n", processes);
-	dist_print(stdout, "  time", scan);
-	json_object_set_new(
-		json, "proc_scan",
-		json_pack("{s:i, s:o}", "processes", (int)processes, "time", dist_json(scan)));
-	return json;
 }
 
 int main(int argc, char **argv)
 {
 	struct result results[sizeof(settings) / sizeof(settings[0])];
 	char dir[] = "/tmp/gamerd-bench-XXXXXX", server[64];
-	const char *binary = NULL, *json_path = NULL;
-	unsigned int execs = 1000, i, processes = 0;
-	struct dist scan;
-	json_t *json;
+	const char *binary = NULL;
+	unsigned int execs = 200, i;
 	int c, r = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "--wait")) {
 		alarm(10);
 		return pause();
 	}
-	while ((c = getopt(argc, argv, "d:n:j:")) != -1) {
+	while ((c = getopt(argc, argv, "d:q")) != -1) {
 		if (c == 'd')
 			binary = optarg;
-		else if (c == 'n')
-			execs = (unsigned int)strtoul(optarg, NULL, 10);
-		else if (c == 'j')
-			json_path = optarg;
+		else if (c == 'q')
+			execs = 20;
 		else
 			return 2;
 	}
-	if (!binary || !execs || execs > 100000) {
-		fprintf(stderr, "usage: bench_detect -d DAEMON [-n EXECS] [-j FILE]\n");
+	if (!binary)
 		return 2;
-	}
 	before_exec_ns = mmap(NULL, sizeof(*before_exec_ns), PROT_READ | PROT_WRITE,
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (before_exec_ns == MAP_FAILED || !mkdtemp(dir) || chmod(dir, 0755)) {
-		perror("bench_detect");
+		perror("detect");
 		return 1;
 	}
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	r = copy_self(server);
 
-	dist_init(&scan, SCAN_REPEATS);
-	for (i = 0; i < SCAN_REPEATS; i++) {
-		uint64_t start = clock_now_ns();
-
-		processes = scan_proc();
-		dist_add(&scan, clock_now_ns() - start);
-	}
 	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		dist_init(&results[i].to_role, execs);
 		dist_init(&results[i].to_confirmed, execs);
@@ -268,18 +213,13 @@ int main(int argc, char **argv)
 		if (!r)
 			r = run_setting(&settings[i], binary, server, execs, &results[i]);
 	}
-	if (!r) {
-		json = report(results, &scan, processes);
-		if (json_path && json_dump_file(json, json_path, JSON_INDENT(2)))
-			r = -EIO;
-		json_decref(json);
-	}
+	if (!r)
+		report(results);
 	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		dist_fini(&results[i].to_role);
 		dist_fini(&results[i].to_confirmed);
 		dist_fini(&results[i].from_before);
 	}
-	dist_fini(&scan);
 	unlink(server);
 	rmdir(dir);
 	return r ? 1 : 0;

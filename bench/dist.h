@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Dist: a distribution of samples, printed the same way by every bench. They are nanoseconds where
- * the name of a function says so.
+ * Dist: a distribution of samples. Of what, the bench decides; dist_json() says nanoseconds.
  *
  * One thread. Capacity is fixed at dist_init(); a sample too many aborts, since a bench that loses
  * samples lies.
@@ -67,19 +66,6 @@ static inline uint64_t dist_quantile(struct dist *d, double q)
 	if ((double)rank < q * (double)d->count)
 		rank++;
 	return d->samples[rank ? rank - 1 : 0];
-}
-
-static inline void dist_print_header(FILE *out, const char *what)
-{
-	fprintf(out, "%-58s %7s %9s %9s %9s %9s\n", what, "n", "p50 us", "p90 us", "p99 us",
-		"max us");
-}
-
-static inline void dist_print(FILE *out, const char *what, struct dist *d)
-{
-	fprintf(out, "%-58s %7zu %9.1f %9.1f %9.1f %9.1f\n", what, d->count,
-		(double)dist_quantile(d, 0.5) / 1e3, (double)dist_quantile(d, 0.9) / 1e3,
-		(double)dist_quantile(d, 0.99) / 1e3, (double)dist_quantile(d, 1.0) / 1e3);
 }
 
 static inline json_t *dist_json(struct dist *d)

@@ -10,6 +10,7 @@
 #define BENCH_STOPWATCH_H
 
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -68,6 +69,15 @@ static inline void stopwatch_pin(unsigned int index)
 
 	CPU_ZERO(&set);
 	CPU_SET((cpus - 1 - index % cpus), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* On any CPU again. */
+static inline void stopwatch_unpin(void)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
 	sched_setaffinity(0, sizeof(set), &set);
 }
 

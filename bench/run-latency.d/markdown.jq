@@ -18,7 +18,15 @@ def review: [
 	 ["rendered for it", "render/per_request.pretty"], ["shared", "render/later.pretty"]],
 	["a wake-up and a stop look up the TGID", "20-40 ns for the second one", "the same (\"rare\")",
 	 ["one lookup, hit", "lookup/hit.16"], ["miss", "lookup/miss.16"], ["cached verdict", "lookup/cached"],
-	 ["lookups in the steady state", "lookup/steady"]]
+	 ["lookups in the steady state", "lookup/steady"]],
+	["audio servers are found", "full /proc scan, 5-20 ms each 5 s", "the same each 30 s, or \"0 ms, event-driven\" (inotify on /proc, which never fires)",
+	 ["a scan of 2000 processes", "scan/time.2000"], ["exec to role", "detect/role.bpf_idle"],
+	 ["exec to role, CPUs loaded", "detect/role.bpf_loaded"], ["confirmed by user space", "detect/confirmed.bpf_idle"]],
+	["CPU a second, without the debug API", "170-670 us", "30-130 us",
+	 ["a scan of 2000 processes each 5 s", "scan/cpu_5s.2000"], ["each 30 s", "scan/cpu_30s.2000"], ["the daemon", "rest/cpu.nobody"]],
+	["CPU a second, with the debug API", "270-870 us", "30-140 us",
+	 ["nobody reads", "rest/cpu.api"], ["a reader each second", "rest/cpu.reader"], ["Prometheus each second", "rest/cpu.prometheus"]],
+	["memory for the debug API", "1-2 MB", "1-2 MB (\"acceptable\")", ["added", "rest/rss.added"]]
 ];
 
 . + {by_name: INDEX(.lines[]; "\(.bench)/\(.name)")}

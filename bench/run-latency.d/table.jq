@@ -53,7 +53,44 @@ def rows:
 	["pipeline", "rate", "records until the first is dropped", null, null, false],
 	["queue", "push", "evq: get a batch and push it", null, null, true],
 	["queue", "push_wake", "evq: the same, and wake the consumer", null, null, true],
-	["queue", "drain", "evq: splice 16 batches, for one", null, null, true];
+	["queue", "drain", "evq: splice 16 batches, for one", null, null, true],
+	(["200", "2000", "5000"][] as $n
+	 | ["scan", "time.\($n)", "full /proc scan, \($n) processes", "5-20 ms", null, true],
+	   ["scan", "cpu_5s.\($n)", "  each 5 s: CPU a second", "170-670 us", null, true],
+	   ["scan", "cpu_30s.\($n)", "  each 30 s: CPU a second", "30-130 us", null, true]),
+	(["bpf", "netlink"][] as $by | ["idle", "loaded"][] as $load
+	 | "\(if $by == "bpf" then "BPF at exec" else "proc connector alone" end), \($load)" as $how
+	 | ["detect", "role.\($by)_\($load)", "exec to role: \($how)", "<1 ms", null, true],
+	   ["detect", "before.\($by)_\($load)", "  counted from before execve()", "<1 ms", null, true],
+	   (select($by == "bpf") | ["detect", "confirmed.\($by)_\($load)", "  exec to confirmed by the detect thread", "<1 ms",
+	    null, true])),
+	["storm", "without", "fork, exit, wait: without the daemon", null, null, true],
+	["storm", "with", "fork, exit, wait: with it", null, "storm/without", true],
+	["storm", "cpu", "  the daemon's CPU for each", null, null, true],
+	["storm", "wakeups", "  the daemon's wake-ups", null, null, true],
+	(["prometheus", "json", "pretty", "exporter"][] as $t | ["", ".close"][] as $kept
+	 | (if $t == "exporter" then "node_exporter" else $t end + if $kept == "" then ", keep-alive" else ", closed" end) as $how
+	 | (if $t == "exporter" then null else "exporter" + $kept end) as $to
+	 | ["http", "rate.\($t)\($kept)", "\($how): requests", null, if $to then "http/rate.\($to)" else null end, false],
+	   ["http", "latency.\($t)\($kept)", "\($how): latency", null, if $to then "http/latency.\($to)" else null end, true]),
+	["rest", "wakeups.nobody", "wake-ups: no debug API", "0", null, true],
+	["rest", "cpu.nobody", "CPU: no debug API", "30-130 us/s", "scan/cpu_30s.2000", true],
+	["rest", "wakeups.api", "wake-ups: debug API, nobody reads", null, null, true],
+	["rest", "cpu.api", "CPU: debug API, nobody reads", "30-140 us/s", null, true],
+	["rest", "wakeups.reader", "wake-ups: a reader each second", null, null, true],
+	["rest", "cpu.reader", "CPU: a reader each second", "270-870 us/s", null, true],
+	["rest", "wakeups.prometheus", "wake-ups: Prometheus each second", null, null, true],
+	["rest", "cpu.prometheus", "CPU: Prometheus each second", "270-870 us/s", null, true],
+	["rest", "lookups", "verdicts with a lookup, whole machine", "rare", null, true],
+	["rest", "rss.without", "resident: no debug API", null, null, true],
+	["rest", "rss.with", "resident: debug API, after requests", null, null, true],
+	["rest", "rss.added", "resident: added by the debug API", "1-2 MB", null, true],
+	["rest", "startup", "start until ready", null, null, true],
+	["rest", "first_read", "first GET after it, to its last byte", null, null, true],
+	["rest", "binary", "what is loaded of the executable", null, null, true];
+
+# Comparable, whatever the unit.
+def seconds: .p50 * ({"ns": 1e-9, "us": 1e-6, "ms": 1e-3}[.unit] // 1);
 
 # A line of all repeats together; null if the bench has not run.
 def line($rows; $all):
@@ -67,13 +104,14 @@ def line($rows; $all):
 		   p99: ($mine | map(.p99) | median), max: ($mine | map(.max) | max),
 		   count: ($mine | map(.count) | add), ratio_to: $to,
 		   ratio: ([$mine[] as $m | $theirs[] | select(.repeat == $m.repeat)
-			    | if $lower then [.p50, $m.p50] else [$m.p50, .p50] end
+			    | if $lower then [seconds, ($m | seconds)] else [$m.p50, .p50] end
 			    | select(.[0] > 0 and .[1] > 0) | .[0] / .[1]] | median)}
 		| .spread = (if .p50 > 0 then ($samples | (max - min)) / .p50 else null end)
 	  end;
 
 # what, value ($l: the lines by bench/name), limit, "most" or "least", unit
 def bars($l):
+	def per($a; $b): if $a and $b and $b > 0 then $a / $b else null end;
 	def p50($k): $l[$k].p50;
 	def worst(f): [f | values] | if length == 0 then null else max end;
 	def least(f): [f | values] | if length == 0 then null else min end;
@@ -84,7 +122,14 @@ def bars($l):
 	["shared body against rendering per request, the least of all formats",
 	 least($l[] | select(.name | startswith("later.")) | .ratio), 200, "least", "times cheaper"],
 	["cached verdict against a lookup that misses", $l["lookup/cached"].ratio, 3, "least", "times cheaper"],
-	["lookups for each verdict in the steady state", p50("lookup/steady"), 0, "most", ""];
+	["lookups for each verdict in the steady state", p50("lookup/steady"), 0, "most", ""],
+	["wake-ups a second at rest, detection's included", p50("rest/wakeups.nobody"), 0, "most", ""],
+	["CPU at rest, detection's included", p50("rest/cpu.nobody"), 0, "most", "us/s"],
+	["CPU with the debug API and a reader each second (0.05 % of a core)", p50("rest/cpu.reader"), 500, "most", "us/s"],
+	["memory that the debug API adds", p50("rest/rss.added"), 2048, "most", "KiB"],
+	["Prometheus format against node_exporter: requests a second", $l["http/rate.prometheus"].ratio, 3, "least", "times as many"],
+	["Prometheus format against node_exporter: p99", per($l["http/latency.exporter"].p99; $l["http/latency.prometheus"].p99),
+	 3, "least", "times shorter"];
 
 INDEX($lines | group_by([.bench, .name])[]; "\(.[0].bench)/\(.[0].name)") as $all
 | [rows] as $rows

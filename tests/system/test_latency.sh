@@ -18,14 +18,20 @@ table() { # JQ_EXPR
 
 check "a quick run of three benches" latency --quick --only clone --only update --only render --json "$TABLE" \
 	--markdown "$TEST_DIR/page.md"
-check "every repeat has brought every line a figure" table \
-	'.repeats == 2 and (.lines | length > 20 and all(.samples | length == 2 and all(. >= 0)))'
+# Two readers on a busy machine may never run at the same time: then their lines are left out.
+check "the repeats have brought the lines their figures" table \
+	'.repeats == 2 and (.lines | length > 20 and all(.samples | length > 0 and all(. >= 0)))
+	 and (.lines[] | select(.name == "mutex_copy.1") | .samples | length == 2)'
 check "p50, p99 and max are in order" table '.lines | all(.p50 <= .max and .p99 <= .max)'
 check "a ratio names a line that is there" table \
 	'(.lines | map(.bench + "/" + .name)) as $names | .lines | all(.ratio == null or (.ratio_to | IN($names[])))'
-check "the bars that these benches can answer are answered" table '.bars | length == 3 and all(.met | type == "boolean")'
+check "the bars that these benches can answer are answered" table '.bars | length >= 2 and all(.met | type == "boolean")'
 check "the host is described" table '.host | .cpu != "" and .kernel != "" and .clock_ns > 0'
 check "the page shows all three columns" grep -q '^| .* | .* | .* | .* |$' "$TEST_DIR/page.md"
+
+check "the benches in the kernel keep their invariants" latency --quick --repeats 1 --only queue --only lookup \
+	--only pipeline --only detect --only storm --json "$TABLE"
+check "no verdict in the steady state made a lookup" table '.lines[] | select(.name == "steady") | .max == 0'
 
 latency --quick --only render --repeats 1 >"$TEXT" 2>/dev/null
 check "the text has title, claim and unit of a line" grep -qE 'pretty: rendered for the request +50-200 us +.* us ' "$TEXT"
