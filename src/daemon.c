@@ -191,7 +191,8 @@ int daemon_start(const struct config *config, const struct options *options, str
 	r = loader_new(&d->config, &d->loader, err);
 	scheduler_init(&d->scheduler, d->loader,
 		       &(struct sched_options){.slice_us = options->slice_us,
-					       .exit_dump_len = options->exit_dump_len},
+					       .exit_dump_len = options->exit_dump_len,
+					       .timeout_ms = config->timeout_ms},
 		       options->is_sched_required);
 	if (!r)
 		r = instance_open(d->config.runtime_dir, &d->instance, err);
@@ -252,9 +253,9 @@ int daemon_scheduler_fd(const struct daemon *d)
 	return scheduler_fd(&d->scheduler);
 }
 
-int daemon_scheduler_exit(struct daemon *d, struct error *err)
+int daemon_scheduler_event(struct daemon *d, struct error *err)
 {
-	return scheduler_on_exit(&d->scheduler, err);
+	return scheduler_on_event(&d->scheduler, err);
 }
 
 bool daemon_is_scheduling(const struct daemon *d)
@@ -290,9 +291,10 @@ static void print_features(FILE *out, const struct feature *features, unsigned i
 }
 
 /* Loads the scheduler, and does not attach it. */
-static void check_scheduler(const struct loader *l, FILE *out)
+static void check_scheduler(const struct loader *l, const struct config *config, FILE *out)
 {
-	struct sched_options options = {.slice_us = OPTIONS_SLICE_US};
+	struct sched_options options = {.slice_us = OPTIONS_SLICE_US,
+					.timeout_ms = config->timeout_ms};
 	struct sched *sched;
 	struct error err;
 
@@ -319,7 +321,7 @@ int daemon_check(const struct config *config, FILE *out)
 		print_features(out, features, count);
 		return 1;
 	}
-	check_scheduler(d.loader, out);
+	check_scheduler(d.loader, config, out);
 	count = loader_features(d.loader, features, FEATURE_MAX);
 	print_features(out, features, count);
 	r = rcu_start();

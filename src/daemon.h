@@ -26,10 +26,10 @@ void daemon_stop(struct daemon *d);
 
 struct snapshot_store *daemon_store(struct daemon *d);
 
-/* Poll the fd for reading (-1: nothing to wait for), then call scheduler_exit: 0, or an error that
+/* Poll the fd for reading (-1: nothing to wait for), then call scheduler_event: 0, or an error that
  * ends the daemon. */
 int daemon_scheduler_fd(const struct daemon *d);
-int daemon_scheduler_exit(struct daemon *d, struct error *err);
+int daemon_scheduler_event(struct daemon *d, struct error *err);
 bool daemon_is_scheduling(const struct daemon *d);
 
 /* One line for people: mode, source of process events, addresses. */

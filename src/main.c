@@ -26,12 +26,15 @@ static struct thread main_thread;
 
 static int load_config(const struct options *options, struct config *config, struct error *err)
 {
+	const char *path = options->config_path;
+	int r = 0;
+
 	config_init(config);
-	if (options->config_path)
-		return config_load(config, options->config_path, err);
-	if (access(DEFAULT_CONFIG, F_OK) && errno == ENOENT)
-		return 0;
-	return config_load(config, DEFAULT_CONFIG, err);
+	if (!path && (!access(DEFAULT_CONFIG, F_OK) || errno != ENOENT))
+		path = DEFAULT_CONFIG;
+	if (path)
+		r = config_load(config, path, err);
+	return r ? r : config_environment(config, err);
 }
 
 /* The signals that end the daemon, blocked in every thread; -errno or the fd that tells of them. */
@@ -106,7 +109,7 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 		if (r < 0 || fds[0].revents)
 			break;
 		if (r > 0) {
-			r = daemon_scheduler_exit(d, &err);
+			r = daemon_scheduler_event(d, &err);
 			if (r) {
 				log_error("%s", err.text);
 				break;

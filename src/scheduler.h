@@ -7,9 +7,13 @@
  * Blocking: start, stop and on_exit as long as sched_new() and sched_free() (loader/sched.h).
  *
  *   attached --- the kernel asks for a restart ---> attached again
- *      |-------- an error, the first in 10 min ---> attached again
- *      |-------- an error, the second ------------> observing, and it stays so
+ *      |-------- a failure, the first in 10 min --> attached again
+ *      |-------- a failure, the second -----------> observing, and it stays so
  *      '-------- SysRq-S, or somebody ends it ----> observing, and it stays so
+ *
+ * A failure is an error, for which the kernel throws it out, or a thread that has waited for
+ * SCHED_END_PERCENT of the kernel's timeout, for which it ends itself (bpf/lib/sched_watch.h).
+ * Before that a thread that waits is told in the log, with what holds its CPU.
  *
  * With --require-sched what would end in observing ends the daemon.
  */
@@ -29,11 +33,13 @@
 struct scheduler {
 	const struct loader *loader;
 	struct sched_options options;
-	struct sched *sched; /* NULL: observing */
+	struct sched *sched; /* NULL: observing; changed by main, under the lock */
 	bool is_required;
 	bool has_sched_ext; /* without, there is no other scheduler to look for either */
-	uint64_t error_ns;  /* the last time the kernel threw it out; 0: never */
+	uint64_t error_ns;  /* the last time it was thrown out or ended itself; 0: never */
+	char stall[112];    /* the latest warning, as a sentence */
 	pthread_mutex_t lock;
+	uint64_t stalls_total;	/* under the lock */
 	char ops[128];		/* under the lock: "" while observing */
 	struct feature feature; /* under the lock */
 };
@@ -48,10 +54,10 @@ int scheduler_start(struct scheduler *s, struct error *err);
 void scheduler_observe(struct scheduler *s, const char *why);
 void scheduler_stop(struct scheduler *s);
 
-/* To be polled for reading, -1 while observing; then scheduler_on_exit(): 0, or an error if
+/* To be polled for reading, -1 while observing; then scheduler_on_event(): 0, or an error if
  * scheduling is required and is over. */
 int scheduler_fd(const struct scheduler *s);
-int scheduler_on_exit(struct scheduler *s, struct error *err);
+int scheduler_on_event(struct scheduler *s, struct error *err);
 
 /* Mode, name of the attached scheduler (whosever it is) and the feature. */
 void scheduler_read(struct scheduler *s, struct metrics *m);

@@ -82,6 +82,8 @@ static const struct setting settings[] = {
 	       "a latency-critical thread's wait that is recorded by itself"),
 	CHOICE(measure_normal, SETTING_BOOL, true,
 	       "measure the waits of normal and background threads, too"),
+	NUMBER(timeout_ms, SETTING_NUMBER, 1000, 30000, 10000,
+	       "a runnable thread that gets no CPU for so long ends the scheduler"),
 	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 4, "workers of the debug API"),
 	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
@@ -317,6 +319,29 @@ int config_load(struct config *config, const char *path, struct error *err)
 		ret = config_parse(config, buffer, (size_t)length, path, err);
 	free(buffer);
 	return ret;
+}
+
+/* The variable is the other sched_ext schedulers', too. */
+int config_environment(struct config *config, struct error *err)
+{
+	const char *text = getenv("SCX_TIMEOUT_MS");
+	char *end;
+	long long number;
+	size_t i = 0;
+
+	if (!text)
+		return 0;
+	while (strcmp(settings[i].key, "timeout_ms") != 0)
+		i++;
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (end == text || *end || errno || number < settings[i].min || number > settings[i].max)
+		return error_set(err, EINVAL,
+				 "SCX_TIMEOUT_MS must be from %" PRIu32 " to %" PRIu32
+				 " milliseconds, not '%.32s'",
+				 settings[i].min, settings[i].max, text);
+	config->timeout_ms = (uint32_t)number;
+	return 0;
 }
 
 static void describe(FILE *out, const struct setting *s)

@@ -55,6 +55,7 @@ struct config {
 	uint32_t ring_bytes;	       /* BPF ring buffer, power of two; default 256 KiB */
 	uint32_t queue_batches;	       /* pool of each producer; default 16 */
 	uint32_t long_wait_us;	       /* a latency class's wait that is recorded; default 5000 */
+	uint32_t timeout_ms;   /* of the kernel's watchdog over the scheduler; default 10000 */
 	bool measure_normal;   /* histogram waits of normal and background threads; default true */
 	uint32_t http_threads; /* default 4 */
 	uint32_t http_timeout_ms; /* default 2000 */
@@ -71,6 +72,9 @@ int config_load(struct config *config, const char *path, struct error *err);
 /* The same from memory; `source` names it in errors. */
 int config_parse(struct config *config, const char *text, size_t length, const char *source,
 		 struct error *err);
+
+/* Merges what the environment says, SCX_TIMEOUT_MS, over *config: 0, or -EINVAL as above. */
+int config_environment(struct config *config, struct error *err);
 
 /* Prints the table of settings for people: key, type, range, default, help. */
 void config_describe(FILE *out);

@@ -39,28 +39,12 @@
 #include "bpf/kernel/sched_ext.h"
 #include "bpf/lib/sched_account.h"
 #include "bpf/lib/sched_dump.h"
+#include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_victim.h"
+#include "bpf/lib/sched_watch.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* What user space reads after the end: the record, and the debug dump, whose size it sets. */
-struct sched_exit_record exit_record;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, 4);
-	__uint(value_size, 64);
-} exit_dump SEC(".maps");
-
-const volatile __u32 cfg_exit_dump_size = 64;
-
-/* One record when the kernel has ended the scheduler: user space polls its fd. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-} exit_signal SEC(".maps");
 
 /* --- wake-up and queues --------------------------------------------------------------------- */
 
@@ -427,21 +411,6 @@ __s32 BPF_PROG(gamer_init)
 
 	bpf_loop(cfg_sched.llc_count, llc_init, &error, 0);
 	return error;
-}
-
-SEC("struct_ops.s/gamer_exit")
-void BPF_PROG(gamer_exit, struct scx_exit_info *info)
-{
-	__u32 zero = 0, size = cfg_exit_dump_size;
-	char *dump = bpf_map_lookup_elem(&exit_dump, &zero);
-
-	exit_record.exit_code = (__u64)info->exit_code;
-	bpf_probe_read_kernel_str(exit_record.reason, sizeof(exit_record.reason), info->reason);
-	bpf_probe_read_kernel_str(exit_record.message, sizeof(exit_record.message), info->msg);
-	if (dump)
-		bpf_probe_read_kernel_str(dump, size, info->dump);
-	exit_record.kind = (__u32)info->kind;
-	bpf_ringbuf_output(&exit_signal, &zero, sizeof(zero), BPF_RB_FORCE_WAKEUP);
 }
 
 /* User space sets flags, timeout, dump length and name. */

@@ -32,7 +32,9 @@
 	X(U64, "wait_sum_ns", wait.sum_ns, "All those waits together")                             \
 	X(U64, "wait_p50_ns", metrics_hist_quantile(&wait, 0.5), "Median wait")                    \
 	X(U64, "wait_p99_ns", metrics_hist_quantile(&wait, 0.99), "99 of 100 waits were shorter")  \
-	X(U64, "wait_max_ns", wait.max_ns, "Longest wait")
+	X(U64, "wait_max_ns", wait.max_ns, "Longest wait")                                         \
+	X(U64, "oldest_runnable_ns", now->oldest_runnable_ns[i],                                   \
+	  "Longest that one of them had been runnable without running, at the last look")
 
 #define SERVER_FIELDS(X)                                                      \
 	X(BYTES, "comm", s->comm, "Name of the process")                      \

@@ -16,6 +16,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "loader/internal.h"
 #include "loader/sched_object.h"
 #include "trace.skel.h"
@@ -25,11 +26,19 @@
 #define HOTPLUG_PATH "/sys/kernel/sched_ext/hotplug_seq"
 #define DUMP_LEN_DEFAULT 32768
 
+/* How often the early warning looks. */
+#define WATCH_PERIOD_MIN_NS (100 * NSEC_PER_MSEC)
+#define WATCH_PERIOD_MAX_NS NSEC_PER_SEC
+#define WATCH_PERIODS 16
+
 struct sched {
 	struct bpf_object *object;
 	struct bpf_map *ops;
 	struct bpf_link *link, *realtime_link;
-	int exit_fd, record_fd, dump_fd;
+	struct ring_buffer *signals;
+	struct sched_stall stall; /* the latest; age_ns 0: none since it was last taken */
+	int record_fd, dump_fd, watch_fd;
+	char watch_missing[80]; /* why there is no early warning; "" if there is */
 	char name[128];
 	char *dump;
 	size_t dump_size;
@@ -137,20 +146,36 @@ static void name_make(char *name, size_t size)
 			*name = '_';
 }
 
+static void watch_fill(struct sched_settings *settings, uint32_t timeout_ms)
+{
+	uint64_t timeout_ns = timeout_ms * NSEC_PER_MSEC, period_ns = timeout_ns / WATCH_PERIODS;
+
+	if (period_ns < WATCH_PERIOD_MIN_NS)
+		period_ns = WATCH_PERIOD_MIN_NS;
+	if (period_ns > WATCH_PERIOD_MAX_NS)
+		period_ns = WATCH_PERIOD_MAX_NS;
+	settings->watch_period_ns = period_ns;
+	settings->watch_warn_ns = timeout_ns * SCHED_WARN_PERCENT / 100;
+	settings->watch_end_ns = timeout_ns * SCHED_END_PERCENT / 100;
+}
+
 static int settings_fill(struct sched *s, const struct sched_options *options,
 			 const struct topology *topology)
 {
 	struct sched_settings *settings = variable_find(s->object, ".rodata", "cfg_sched");
 	uint32_t *dump_size = variable_find(s->object, ".rodata", "cfg_exit_dump_size");
 	uint32_t *dump_len = member_find(s, "exit_dump_len");
+	uint32_t *timeout_ms = member_find(s, "timeout_ms");
 	uint64_t *hotplug = member_find(s, "hotplug_seq");
 	char *name = member_find(s, "name"), line[32];
 
-	if (!settings || !dump_size || !dump_len || !hotplug || !name)
+	if (!settings || !dump_size || !dump_len || !timeout_ms || !hotplug || !name)
 		return -EINVAL;
 	settings->slice_ns = (uint64_t)options->slice_us * 1000;
 	settings->cpu_count = topology->cpu_count;
 	settings->llc_count = topology->llc_count;
+	watch_fill(settings, options->timeout_ms);
+	*timeout_ms = options->timeout_ms;
 	*dump_size = (uint32_t)s->dump_size;
 	*dump_len = options->exit_dump_len;
 	/* If a CPU comes or goes before we are attached, the kernel refuses. */
@@ -214,8 +239,28 @@ static int realtime_attach(struct sched *s)
 	return s->realtime_link ? 0 : -errno;
 }
 
+/* A record of a stall is kept; the other one has no content. */
+static int signal_take(void *ctx, void *data, size_t size)
+{
+	struct sched *s = ctx;
+
+	if (size >= sizeof(s->stall))
+		memcpy(&s->stall, data, sizeof(s->stall));
+	return 0;
+}
+
+static int watch_start(struct sched *s)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(s->object, "watch_start");
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+		return -errno;
+	return (int)opts.retval;
+}
+
 static int object_open(struct sched *s, const struct loader *l, const struct sched_options *options,
-		       const struct topology *topology)
+		       const struct topology *topology, bool has_watch)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gamer");
 	size_t size;
@@ -237,7 +282,42 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), topology->cpu_count);
 	if (!ret)
 		ret = bpf_map__set_value_size(map_find(s, "exit_dump"), (uint32_t)s->dump_size);
+	if (!ret)
+		ret = bpf_program__set_autoload(
+			bpf_object__find_program_by_name(s->object, "watch_start"), has_watch);
 	return ret;
+}
+
+/* Opens and loads; without the early warning if the kernel refuses the whole. */
+static int object_load(struct sched *s, const struct loader *l, const struct sched_options *options,
+		       const struct topology *topology)
+{
+	bool has_watch = true;
+	int ret;
+
+	for (;;) {
+		messages_clear();
+		ret = object_open(s, l, options, topology, has_watch);
+		if (!ret)
+			ret = bpf_object__load(s->object);
+		if (!ret || !has_watch)
+			return ret;
+		messages_first(ret, s->watch_missing, sizeof(s->watch_missing));
+		bpf_object__close(s->object);
+		s->object = NULL;
+		has_watch = false;
+	}
+}
+
+/* What user space reads and polls. */
+static int maps_open(struct sched *s)
+{
+	s->dump_fd = bpf_map__fd(map_find(s, "exit_dump"));
+	s->record_fd = bpf_map__fd(map_find(s, ".bss"));
+	s->watch_fd = bpf_map__fd(map_find(s, "sched_watches"));
+	s->signals = ring_buffer__new(bpf_map__fd(map_find(s, "sched_signal")), signal_take, s,
+				      NULL);
+	return s->signals ? 0 : -errno;
 }
 
 int sched_new(const struct loader *l, const struct sched_options *options, struct sched **out,
@@ -261,13 +341,12 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 		error_set(err, -ret, "cannot read which CPUs share caches: %s", error_name(ret));
 		goto free_sched;
 	}
-	messages_clear();
-	ret = object_open(s, l, options, &topology);
-	if (!ret)
-		ret = bpf_object__load(s->object);
+	ret = object_load(s, l, options, &topology);
 	if (!ret)
 		ret = topology_publish(&topology, bpf_map__fd(map_find(s, "sched_cpus")),
 				       bpf_map__fd(map_find(s, "sched_llcs")));
+	if (!ret)
+		ret = maps_open(s);
 	topology_fini(&topology);
 	if (ret) {
 		messages_first(ret, reason, sizeof(reason));
@@ -278,9 +357,6 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);
 		goto free_sched;
 	}
-	s->exit_fd = bpf_map__fd(map_find(s, "exit_signal"));
-	s->dump_fd = bpf_map__fd(map_find(s, "exit_dump"));
-	s->record_fd = bpf_map__fd(map_find(s, ".bss"));
 	*out = s;
 	return 0;
 
@@ -302,8 +378,12 @@ int sched_attach(struct sched *s, struct error *err)
 		s->link = bpf_map__attach_struct_ops(s->ops);
 		ret = s->link ? 0 : -errno;
 	}
-	if (!ret)
+	if (!ret) {
+		ret = s->watch_missing[0] ? 0 : watch_start(s);
+		if (ret)
+			snprintf(s->watch_missing, sizeof(s->watch_missing), "%s", error_name(ret));
 		return 0;
+	}
 	sched_exit_read(s, &record, &dump);
 	messages_first(ret, reason, sizeof(reason));
 	return error_set(err, -ret, "the kernel does not attach the scheduler: %s",
@@ -316,14 +396,36 @@ void sched_free(struct sched *s)
 		return;
 	bpf_link__destroy(s->link);
 	bpf_link__destroy(s->realtime_link);
+	ring_buffer__free(s->signals);
 	bpf_object__close(s->object);
 	free(s->dump);
 	free(s);
 }
 
-int sched_exit_fd(const struct sched *s)
+int sched_fd(const struct sched *s)
 {
-	return s->exit_fd;
+	return ring_buffer__epoll_fd(s->signals);
+}
+
+bool sched_stall_take(struct sched *s, struct sched_stall *out)
+{
+	ring_buffer__consume(s->signals);
+	*out = s->stall;
+	s->stall.age_ns = 0;
+	return out->age_ns;
+}
+
+const char *sched_watch_missing(const struct sched *s)
+{
+	return s->watch_missing[0] ? s->watch_missing : NULL;
+}
+
+void sched_watch_read(const struct sched *s, struct sched_watch *out)
+{
+	uint32_t zero = 0;
+
+	memset(out, 0, sizeof(*out));
+	bpf_map_lookup_elem(s->watch_fd, &zero, out);
 }
 
 void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char **dump)

@@ -4,7 +4,7 @@
  *
  * Owner:    main. The loader must be attached first (its verdicts are what the scheduler goes by)
  *           and outlive this.
- * Threads:  main only; the fd may be polled by anyone.
+ * Threads:  main only, but for sched_watch_read(); the fd may be polled by anyone.
  * Blocking: new takes the verifier's time (hundreds of ms), attach and free until the kernel has
  *           moved every thread to or from the scheduler.
  * Limits:   SCHED_LLC_MAX last-level caches with queues of their own; more share.
@@ -24,9 +24,14 @@
 
 struct sched;
 
+/* Of the timeout: a thread that has waited so long is told, or is the end of the scheduler. */
+#define SCHED_WARN_PERCENT 25
+#define SCHED_END_PERCENT 60
+
 struct sched_options {
 	uint32_t slice_us;
 	uint32_t exit_dump_len; /* bytes of the kernel's debug dump; 0: the kernel's default */
+	uint32_t timeout_ms;	/* the kernel's: a thread that waits so long ends the scheduler */
 };
 
 /* Opens and loads. -ENOTSUP: this kernel or libbpf can't; -EBUSY: another scheduler is attached;
@@ -36,14 +41,25 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 int sched_attach(struct sched *s, struct error *err);
 void sched_free(struct sched *s); /* detaches first; NULL is a no-op */
 
-/* Readable from when the kernel has ended the scheduler. */
-int sched_exit_fd(const struct sched *s);
+/* Readable when there is a stall to be taken, and when the kernel has ended the scheduler: then
+ * call both of the next two. */
+int sched_fd(const struct sched *s);
+
+/* The latest warning, if there is one since the last call: a thread that has waited for a quarter
+ * of the timeout, or so long that the scheduler has ended itself (is_end). */
+bool sched_stall_take(struct sched *s, struct sched_stall *out);
 
 /* Why it did; kind 0: it has not. `dump` is the debug dump, "" if there is none, the scheduler's
  * own until sched_free(). */
 void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char **dump);
 
 const char *sched_name(const struct sched *s);
+
+/* Once attached: why there is no early warning on this kernel; NULL if there is. */
+const char *sched_watch_missing(const struct sched *s);
+
+/* Any thread, while the scheduler exists: what the early warning saw last. */
+void sched_watch_read(const struct sched *s, struct sched_watch *out);
 
 /* This kernel has sched_ext. */
 bool sched_exists(void);

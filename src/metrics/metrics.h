@@ -54,6 +54,8 @@ struct metrics {
 	uint64_t long_waits_total;
 
 	bool sched_enabled;
+	uint64_t sched_stalls_total;
+	uint64_t oldest_runnable_ns[CLASS_COUNT];
 	char sched_ops[METRICS_OPS_MAX];
 
 	uint64_t http_requests_total, http_rejected_total;

@@ -52,6 +52,11 @@ static uint64_t wait_p999(const struct metrics *m, unsigned int index)
 	return metrics_hist_quantile(&m->counters.classes[index].wait, 0.999);
 }
 
+static uint64_t oldest_runnable(const struct metrics *m, unsigned int index)
+{
+	return m->oldest_runnable_ns[index];
+}
+
 /* WORD: an unsigned word (or bool) of struct `base`; SIGNED: one that may dip below zero; DERIVED:
  * computed by a function above. */
 #define WORD(path_, prometheus_, scope_, type_, unit_, base_, field_, help_)       \
@@ -135,6 +140,10 @@ const struct metric metrics_table[] = {
 	     "Longest wait since start."),
 	WORD("wait.rt_waits_total", "class_rt_waits_total", CLASS, COUNTER, NONE, class_counters,
 	     rt_waits, "Of those waits, the ones of threads with a real-time policy."),
+	DERIVED("oldest_runnable_ns", "class_oldest_runnable_seconds", CLASS, GAUGE, NS,
+		oldest_runnable,
+		"While scheduling: the longest that a thread of this class had been runnable without "
+		"running, when the early warning last looked."),
 
 	GAUGE("roles.entries", "roles_entries", roles_entries,
 	      "Processes with a role in the table the kernel side reads."),
@@ -182,6 +191,8 @@ const struct metric metrics_table[] = {
 	      "Threads put into a normal queue."),
 	COUNT("sched.preempts_total", "sched_preempts_total", counters.sched_preempts,
 	      "CPUs preempted for an urgent thread."),
+	COUNT("sched.stalls_total", "sched_stalls_total", sched_stalls_total,
+	      "Times the log told of a thread that had been runnable for a quarter of the timeout."),
 	COUNT("sched.budget_exhausted_total", "sched_budget_exhausted_total",
 	      counters.sched_over,
 	      "Times a thread of a latency class was treated as normal, its budget being used up."),

@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/abi/roles.h"
+
 #define SCHED_LLC_MAX 64 /* more last-level caches share queues */
 
 /* Set by user space before the scheduler is attached; fixed from then on. */
@@ -14,6 +16,9 @@ struct sched_settings {
 	__u64 slice_ns;
 	__u32 cpu_count; /* possible CPUs */
 	__u32 llc_count;
+	__u64 watch_period_ns; /* see lib/sched_watch.h */
+	__u64 watch_warn_ns;
+	__u64 watch_end_ns;
 };
 
 /* A CPU. User space fills in llc and is_online. */
@@ -35,6 +40,30 @@ struct sched_llc {
 	__u64 pad[5];
 } __attribute__((aligned(64)));
 
+/* The age of the oldest thread of each class that is runnable and does not run, as of the last
+ * check. */
+struct sched_watch {
+	__u64 checks;
+	__u64 oldest_ns[CLASS_COUNT];
+};
+
+/* A record of `sched_signal`: a thread has been runnable for too long. The ring's other record, at
+ * the end of the scheduler, is shorter. */
+struct sched_stall {
+	__u64 age_ns;
+	__u32 pid;
+	__u32 tgid;
+	__u32 cpu;
+	__u32 holder_pid; /* what runs there; 0: nothing */
+	char comm[COMM_LEN];
+	char holder_comm[COMM_LEN];
+	__u8 class;
+	__u8 holder_is_rt;
+	__u8 is_end; /* the scheduler ends itself for it */
+	__u8 pad[5];
+};
+_Static_assert(sizeof(struct sched_stall) == 64, "sched_stall is part of the ABI");
+
 #define SCHED_REASON_LEN 128
 #define SCHED_MESSAGE_LEN 512
 
@@ -53,5 +82,6 @@ struct sched_exit_record {
 #define SCHED_EXIT_SYSRQ 67
 #define SCHED_EXIT_ERROR 1024
 #define SCHED_EXIT_ACT_RESTART (1ull << 48) /* of exit_code */
+#define SCHED_EXIT_STALL 1		    /* the exit_code of our own end, with UNREG_BPF */
 
 #endif

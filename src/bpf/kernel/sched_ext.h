@@ -68,15 +68,31 @@ struct scx_dump_ctx;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct sched_ext_entity {
 	__u32 weight;
 	__u64 slice;
 	__u64 dsq_vtime;
+	struct list_head runnable_node;
+	__u64 runnable_at; /* jiffies */
+};
+
+/* A CPU's threads that are runnable and do not run: the list the kernel's watchdog goes through. */
+struct scx_rq {
+	struct list_head runnable_list;
 };
 
 /* types.h has the struct without scx: most kernels that observe have none. */
 struct task_struct___scx {
 	struct sched_ext_entity scx;
+};
+
+struct rq___scx {
+	struct task_struct *curr;
+	struct scx_rq scx;
 };
 
 struct scx_exit_info {
@@ -143,7 +159,11 @@ __u32 scx_bpf_reenqueue_local(void) __ksym __weak;
 /* 6.19: from anywhere. libbpf leaves out what follows the last ___. */
 void scx_bpf_reenqueue_local___v2___anywhere(void) __ksym __weak;
 void scx_bpf_dump_bstr(char *fmt, unsigned long long *data, __u32 data__sz) __ksym __weak;
+void scx_bpf_exit_bstr(__s64 exit_code, char *fmt, unsigned long long *data,
+		       __u32 data__sz) __ksym __weak;
 __u64 scx_bpf_now(void) __ksym __weak;
+struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
+void bpf_task_release(struct task_struct *p) __ksym __weak;
 bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
 int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, __u64 dsq_id, __u64 flags) __ksym __weak;
 struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym __weak;
@@ -219,6 +239,16 @@ static __always_inline void scx_set_slice(struct task_struct *p, __u64 slice)
                                                                \
 		___bpf_fill(args_, args);                      \
 		scx_bpf_dump_bstr(fmt_, args_, sizeof(args_)); \
+	})
+
+/* Ends the scheduler, from anywhere. */
+#define scx_exit(code, fmt, args...)                                 \
+	({                                                           \
+		static char fmt_[] = fmt;                            \
+		unsigned long long args_[___bpf_narg(args)];         \
+                                                                     \
+		___bpf_fill(args_, args);                            \
+		scx_bpf_exit_bstr(code, fmt_, args_, sizeof(args_)); \
 	})
 
 #endif

@@ -68,6 +68,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.ring_bytes, 256 << 10);
 	assert_int_equal(c.queue_batches, 16);
 	assert_int_equal(c.long_wait_us, 5000);
+	assert_int_equal(c.timeout_ms, 10000);
 	assert_int_equal(c.http_threads, 4);
 	assert_int_equal(c.http_timeout_ms, 2000);
 	assert_int_equal(c.stats_clients, 8);
@@ -98,6 +99,7 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.ring_bytes, 65536);
 	assert_int_equal(c.queue_batches, 2);
 	assert_int_equal(c.long_wait_us, 1000);
+	assert_int_equal(c.timeout_ms, 20000);
 	assert_int_equal(c.http_threads, 2);
 	assert_int_equal(c.http_timeout_ms, 500);
 	assert_int_equal(c.stats_clients, 3);
@@ -322,6 +324,33 @@ static void test_load(void **state)
 	unlink(path);
 }
 
+static void test_environment(void **state)
+{
+	static const char *const wrong[] = {"999", "30001", "", "soon", "10s", "-1", "1e4"};
+	struct config c;
+	struct error err;
+
+	config_init(&c);
+	assert_int_equal(unsetenv("SCX_TIMEOUT_MS"), 0);
+	assert_int_equal(config_environment(&c, &err), 0);
+	assert_int_equal(c.timeout_ms, 10000);
+	assert_int_equal(setenv("SCX_TIMEOUT_MS", "30000", 1), 0);
+	assert_int_equal(config_environment(&c, &err), 0);
+	assert_int_equal(c.timeout_ms, 30000);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char sentence[128];
+
+		snprintf(sentence, sizeof(sentence),
+			 "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not '%s'",
+			 wrong[i]);
+		assert_int_equal(setenv("SCX_TIMEOUT_MS", wrong[i], 1), 0);
+		assert_int_equal(config_environment(&c, &err), -EINVAL);
+		assert_string_equal(err.text, sentence);
+		assert_int_equal(c.timeout_ms, 30000);
+	}
+	unsetenv("SCX_TIMEOUT_MS");
+}
+
 /* The description names every key, and each default it prints is accepted. */
 static void test_describe(void **state)
 {
@@ -356,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_servers_extra_adds_and_replaces),
 		cmocka_unit_test(test_servers_are_bounded),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_describe),
 	};
 

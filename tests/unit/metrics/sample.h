@@ -176,6 +176,9 @@ static inline void sample_metrics(struct metrics *m)
 	m->queued = 316;
 	m->sched_enabled = true;
 	snprintf(m->sched_ops, sizeof(m->sched_ops), "other_sched");
+	m->sched_stalls_total = 322;
+	for (unsigned int i = 0; i < CLASS_COUNT; i++)
+		m->oldest_runnable_ns[i] = 330 + i;
 	m->counters.sched_direct = 317;
 	m->counters.sched_urgent = 318;
 	m->counters.sched_normal = 319;

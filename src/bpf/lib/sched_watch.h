@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sched watch: how long threads have been runnable without running, found out early.
+ *
+ * The kernel throws a scheduler out when a thread has waited for ops.timeout_ms. A timer, started
+ * by user space after the scheduler is attached, looks at what the kernel's watchdog looks at: the
+ * list of runnable threads of each run queue, and the jiffy at which each was put there. At a
+ * quarter of the timeout user space is told which thread that is and what runs on its CPU; at 60 %
+ * the scheduler ends itself, here, since a real-time thread that starves others may starve the
+ * daemon, too. Nothing of this is in the way of a wake-up or a switch.
+ *
+ * The lists are read without their locks. So what a list shows is taken as a hint: the thread is
+ * looked up by its pid, and believed if it is the same one, still on that CPU's queue, and not the
+ * one that runs there. A walk that goes astray ends at its bound; the next one is a period away.
+ *
+ * What a jiffy is, is no constant for BPF. It is measured against the clock from the start on; by
+ * the first check it is good to a few percent.
+ */
+#ifndef BPF_LIB_SCHED_WATCH_H
+#define BPF_LIB_SCHED_WATCH_H
+
+#include "bpf/lib/sched_exit.h"
+#include "bpf/lib/sched_state.h"
+
+#define WATCH_THREADS_MAX 64 /* of one CPU's list; the oldest are in front */
+#define WATCH_CLOCK 1	     /* CLOCK_MONOTONIC */
+
+extern struct rq runqueues __ksym __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sched_watch);
+} sched_watches SEC(".maps");
+
+struct watch {
+	struct bpf_timer timer;
+	__u64 base_ns;
+	__u64 base_jiffies;
+	__u64 last_ns;	 /* the oldest age at the last check */
+	__u64 warned_ns; /* when user space was told last */
+	struct sched_stall oldest;
+	struct sched_watch seen;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct watch);
+} watches SEC(".maps");
+
+struct watch_walk {
+	struct watch *watch;
+	struct list_head *head, *node;
+	__u64 jiffies;
+	__u64 jiffy_ns;
+	__u32 cpu;
+};
+
+static __always_inline void watch_thread(struct watch_walk *walk, struct task_struct *p)
+{
+	struct sched_stall *oldest = &walk->watch->oldest;
+	__u64 at = ((struct task_struct___scx *)p)->scx.runnable_at, age_ns;
+	struct sched_task *st = sched_task_get(p);
+	__u32 class = st ? st->class : CLASS_NORMAL;
+
+	if (!p->on_rq || scx_bpf_task_cpu(p) != (__s32)walk->cpu || class >= CLASS_COUNT)
+		return;
+	if ((__s64)(walk->jiffies - at) < 0)
+		return;
+	age_ns = (walk->jiffies - at) * walk->jiffy_ns;
+	if (age_ns > walk->watch->seen.oldest_ns[class])
+		walk->watch->seen.oldest_ns[class] = age_ns;
+	if (age_ns <= oldest->age_ns)
+		return;
+	oldest->age_ns = age_ns;
+	oldest->pid = p->pid;
+	oldest->tgid = p->tgid;
+	oldest->cpu = walk->cpu;
+	oldest->class = (__u8) class;
+	bpf_probe_read_kernel_str(oldest->comm, sizeof(oldest->comm), p->comm);
+}
+
+static int watch_visit_node(__u32 index, struct watch_walk *walk)
+{
+	struct list_head *node = walk->node;
+	struct task_struct___scx *hint;
+	struct task_struct *p;
+	__u64 found;
+	__s32 pid;
+
+	if (!node || node == walk->head)
+		return 1;
+	walk->node = BPF_CORE_READ(node, next);
+	if (walk->node == node) /* just taken off the list */
+		return 1;
+	hint = (void *)node - bpf_core_field_offset(struct task_struct___scx, scx.runnable_node);
+	pid = (__s32)BPF_CORE_READ((struct task_struct *)hint, pid);
+	p = bpf_task_from_pid(pid);
+	if (!p)
+		return 0;
+	/* The compiler must not take one for the other: only this one is known to be a thread. */
+	found = (__u64)p;
+	asm volatile("" : "+r"(found));
+	if (found == (__u64)hint)
+		watch_thread(walk, p);
+	bpf_task_release(p);
+	return 0;
+}
+
+static int watch_visit_cpu(__u32 cpu, struct watch_walk *walk)
+{
+	struct sched_stall *oldest = &walk->watch->oldest;
+	struct rq___scx *rq = bpf_per_cpu_ptr(&runqueues, cpu);
+	struct task_struct *holder;
+	__u64 before = oldest->age_ns;
+
+	if (!rq)
+		return 1;
+	walk->cpu = cpu;
+	walk->head = (void *)rq + bpf_core_field_offset(struct rq___scx, scx.runnable_list);
+	walk->node = BPF_CORE_READ(rq, scx.runnable_list.next);
+	bpf_loop(WATCH_THREADS_MAX, watch_visit_node, walk, 0);
+	if (oldest->age_ns == before)
+		return 0;
+	holder = BPF_CORE_READ(rq, curr);
+	oldest->holder_pid = BPF_CORE_READ(holder, pid);
+	oldest->holder_is_rt = policy_is_rt(BPF_CORE_READ(holder, policy));
+	bpf_probe_read_kernel_str(oldest->holder_comm, sizeof(oldest->holder_comm), holder->comm);
+	return 0;
+}
+
+/* The end needs two checks in a row: after a pause of the whole machine every thread seems to have
+ * waited, and gets its turn at once. */
+static __always_inline bool watch_judge(struct watch *watch, __u64 now)
+{
+	struct sched_stall *oldest = &watch->oldest;
+	__u64 age_ns = oldest->age_ns, last_ns = watch->last_ns;
+
+	watch->last_ns = age_ns;
+	if (age_ns < cfg_sched.watch_warn_ns)
+		return false;
+	oldest->is_end = age_ns >= cfg_sched.watch_end_ns && last_ns >= cfg_sched.watch_warn_ns;
+	if (!oldest->is_end && now - watch->warned_ns < cfg_sched.watch_warn_ns)
+		return false;
+	watch->warned_ns = now;
+	bpf_ringbuf_output(&sched_signal, oldest, sizeof(*oldest), BPF_RB_FORCE_WAKEUP);
+	return oldest->is_end;
+}
+
+static int watch_check(void *map, __u32 *key, struct watch *watch)
+{
+	struct sched_watch *seen = bpf_map_lookup_elem(&sched_watches, key);
+	struct watch_walk walk = {.watch = watch, .jiffies = bpf_jiffies64()};
+	struct sched_stall *oldest = &watch->oldest;
+	__u64 now = bpf_ktime_get_ns(), passed = walk.jiffies - watch->base_jiffies;
+
+	if (!seen || exit_record.kind)
+		return 0;
+	__builtin_memset(oldest, 0, sizeof(*oldest));
+	__builtin_memset(watch->seen.oldest_ns, 0, sizeof(watch->seen.oldest_ns));
+	if (passed) {
+		walk.jiffy_ns = (now - watch->base_ns) / passed;
+		bpf_loop(cfg_sched.cpu_count, watch_visit_cpu, &walk, 0);
+	}
+	watch->seen.checks++;
+	*seen = watch->seen;
+	if (watch_judge(watch, now)) {
+		scx_exit(SCHED_EXIT_STALL, "%s[%d] has waited %llu ms for CPU %u behind %s[%d]",
+			 (__u64)oldest->comm, oldest->pid, oldest->age_ns / 1000000, oldest->cpu,
+			 (__u64)oldest->holder_comm, oldest->holder_pid);
+		return 0;
+	}
+	bpf_timer_start(&watch->timer, cfg_sched.watch_period_ns, 0);
+	return 0;
+}
+
+/* Run once by user space, when the scheduler is attached. */
+SEC("syscall")
+int watch_start(void *ctx)
+{
+	__u32 zero = 0;
+	struct watch *watch = bpf_map_lookup_elem(&watches, &zero);
+	int ret;
+
+	if (!watch)
+		return -EINVAL;
+	watch->base_ns = bpf_ktime_get_ns();
+	watch->base_jiffies = bpf_jiffies64();
+	ret = bpf_timer_init(&watch->timer, &watches, WATCH_CLOCK);
+	if (!ret)
+		ret = bpf_timer_set_callback(&watch->timer, watch_check);
+	if (!ret)
+		ret = bpf_timer_start(&watch->timer, cfg_sched.watch_period_ns, 0);
+	return ret;
+}
+
+#endif
