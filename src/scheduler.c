@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "loader/sched_events.h"
 
 #define ERRORS_APART_NS (600 * NSEC_PER_SEC)
 
@@ -248,4 +249,5 @@ void scheduler_read(struct scheduler *s, struct metrics *m)
 	memcpy(m->oldest_runnable_ns, watch.oldest_ns, sizeof(m->oldest_runnable_ns));
 	if (!m->is_sched && s->has_sched_ext && !sched_active(m->sched_ops, sizeof(m->sched_ops)))
 		m->sched_ops[0] = '\0';
+	m->kernel_event_count = m->sched_ops[0] ? sched_events_read(m->kernel_events) : 0;
 }

@@ -180,6 +180,26 @@ static int put_threads(json_t *top, const struct metrics *base, const struct met
 	return failed | put(top, "threads", threads);
 }
 
+/* The kernel counts anew when a scheduler is attached: then what it has counted is what was added.
+ */
+static int put_events(json_t *top, const struct metrics *base, const struct metrics *now)
+{
+	json_t *events = json_object();
+	unsigned int i;
+	int failed = 0;
+
+	for (i = 0; i < now->kernel_event_count; i++) {
+		bool has_base = i < base->kernel_event_count &&
+				!strcmp(base->kernel_events[i].name, now->kernel_events[i].name) &&
+				base->kernel_events[i].value <= now->kernel_events[i].value;
+		json_t *object = json_object();
+
+		failed |= put_scope(object, SCOPE_EVENT, has_base ? base : NULL, i, now, i);
+		failed |= put(events, now->kernel_events[i].name, object);
+	}
+	return failed | put(top, "events", events);
+}
+
 json_t *report_stats(const struct metrics *base, const struct metrics *now)
 {
 	json_t *object = json_object();
@@ -190,6 +210,7 @@ json_t *report_stats(const struct metrics *base, const struct metrics *now)
 	failed |= put_classes(object, base, now);
 	failed |= put_servers(object, now);
 	failed |= put_threads(object, base, now);
+	failed |= put_events(object, base, now);
 	failed |= put_long_waits(object, base, now);
 	if (!failed)
 		return object;

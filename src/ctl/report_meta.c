@@ -73,6 +73,8 @@ static json_t *top_fields(void)
 			      false);
 	failed |= put_structs(fields, "threads", "string", "ThreadStats", "By thread of the daemon",
 			      false);
+	failed |= put_structs(fields, "events", "string", "EventStats",
+			      "What the kernel counts of the attached scheduler", false);
 	failed |= put_structs(fields, "servers", "string", "ServerStats",
 			      "Processes with a role, by pid", true);
 	failed |= put_structs(fields, "long_waits", NULL, "LongWait",
@@ -116,6 +118,15 @@ static json_t *thread_fields(void)
 	return finish(fields, failed);
 }
 
+static json_t *event_fields(void)
+{
+	json_t *fields = json_object();
+	int failed = 0;
+
+	failed |= put_scope(fields, SCOPE_EVENT);
+	return finish(fields, failed);
+}
+
 static const struct schema {
 	const char *name;
 	const char *desc;
@@ -127,6 +138,7 @@ static const struct schema {
 	{"ClassStats", "Threads of one class and their waits for a CPU", class_fields,
 	 "gamerd_class_", "class"},
 	{"ThreadStats", "One thread of the daemon", thread_fields, "gamerd_thread_", "thread"},
+	{"EventStats", "One counter of the kernel", event_fields, "gamerd_event_", "event"},
 	{"ServerStats", "A process with a role", server_fields, NULL, NULL},
 	{"LongWait", "One wait over the configured bound", long_wait_fields, NULL, NULL},
 };

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 
 #define TEXT_MAX 24
+#define COLUMNS 100
+#define OLDEST_SHOWN_NS (500 * NSEC_PER_MSEC)
 
 static uint64_t number(const json_t *object, const char *key)
 {
@@ -141,6 +143,57 @@ static void print_sched(FILE *out, const json_t *stats, double seconds)
 		number(stats, "sched_budget_exhausted_total"));
 }
 
+/* What the kernel counted of the scheduler in the interval. */
+static void print_kernel_events(FILE *out, const json_t *events)
+{
+	static const char prefix[] = "SCX_EV_";
+	const char *name;
+	json_t *event;
+	int column = 0;
+
+	json_object_foreach((json_t *)events, name, event)
+	{
+		char text[COLUMNS / 2];
+		const char *shown;
+		int length;
+
+		if (!number(event, "total"))
+			continue;
+		shown = strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
+		length = snprintf(text, sizeof(text), "  %.24s %" PRIu64, shown,
+				  number(event, "total"));
+		if (column + length > COLUMNS) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (!column)
+			column = fprintf(out, "  kernel");
+		column += fprintf(out, "%s", text);
+	}
+	if (column)
+		fputc('\n', out);
+}
+
+/* The class with the thread that has been runnable longest, if it is worth a line. */
+static void print_oldest(FILE *out, const json_t *classes)
+{
+	const char *name, *class = NULL;
+	char age[TEXT_MAX];
+	uint64_t oldest_ns = OLDEST_SHOWN_NS - 1;
+	json_t *c;
+
+	json_object_foreach((json_t *)classes, name, c)
+	{
+		if (number(c, "oldest_runnable_ns") <= oldest_ns)
+			continue;
+		oldest_ns = number(c, "oldest_runnable_ns");
+		class = name;
+	}
+	if (class)
+		fprintf(out, "  a thread of class %.15s has been runnable for %s\n", class,
+			duration(oldest_ns, age));
+}
+
 static void print_long_waits(FILE *out, const json_t *waits)
 {
 	size_t i;
@@ -172,6 +225,8 @@ void report_print(FILE *out, const json_t *stats)
 	print_servers(out, json_object_get(stats, "servers"));
 	print_classes(out, json_object_get(stats, "classes"), seconds);
 	print_sched(out, stats, seconds);
+	print_kernel_events(out, json_object_get(stats, "events"));
+	print_oldest(out, json_object_get(stats, "classes"));
 	print_events(out, stats);
 	print_long_waits(out, json_object_get(stats, "long_waits"));
 	fputc('\n', out);

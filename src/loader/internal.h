@@ -9,7 +9,8 @@
  *   ring.c      the ring thread
  *   counters.c  the mapped counters
  *   roles.c     tgid_roles
- *   sched.c     the scheduler; topology.c: which CPUs share queues
+ *   sched.c     the scheduler; topology.c: which CPUs share queues; sched_events.c: what the kernel
+ *               counts of it
  */
 #ifndef LOADER_INTERNAL_H
 #define LOADER_INTERNAL_H

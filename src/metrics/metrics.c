@@ -13,6 +13,8 @@ static const void *scope_base(const struct metrics *m, enum metric_scope scope, 
 		return index < CLASS_COUNT ? &m->counters.classes[index] : NULL;
 	case SCOPE_THREAD:
 		return index < THREAD_MAX + 1 ? &m->threads[index] : NULL;
+	case SCOPE_EVENT:
+		return index < KERNEL_EVENT_MAX ? &m->kernel_events[index] : NULL;
 	case SCOPE_GLOBAL:
 		break;
 	}
@@ -49,6 +51,8 @@ const char *metrics_scope_prefix(enum metric_scope scope)
 		return "classes.<class>.";
 	case SCOPE_THREAD:
 		return "self.threads.<thread>.";
+	case SCOPE_EVENT:
+		return "sched.events.<event>.";
 	case SCOPE_GLOBAL:
 		break;
 	}

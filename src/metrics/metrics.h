@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/feature.h"
+#include "base/kernel_event.h"
 #include "base/server.h"
 #include "base/thread.h"
 #include "bpf/abi/counters.h"
@@ -57,6 +58,8 @@ struct metrics {
 	uint64_t sched_stalls_total;
 	uint64_t oldest_runnable_ns[CLASS_COUNT];
 	char sched_ops[METRICS_OPS_MAX];
+	unsigned int kernel_event_count;
+	struct kernel_event kernel_events[KERNEL_EVENT_MAX];
 
 	uint64_t http_requests_total, http_rejected_total;
 	uint64_t bodies_rendered_total, bodies_shared_total;
@@ -79,18 +82,18 @@ uint64_t metrics_hist_quantile(const struct wait_hist *h, double q);
 /* The table. */
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
 enum metric_unit { UNIT_NONE, UNIT_NS, UNIT_BYTES };
-enum metric_scope { SCOPE_GLOBAL, SCOPE_CLASS, SCOPE_THREAD };
+enum metric_scope { SCOPE_GLOBAL, SCOPE_CLASS, SCOPE_THREAD, SCOPE_EVENT };
 
 struct metric {
-	/* In JSON, '.' between levels: "proc_events.received_total"; for a class or thread what
-	 * follows "classes.<class>." or "self.threads.<thread>." */
+	/* In JSON, '.' between levels: "proc_events.received_total"; for a class, a thread or a
+	 * kernel event what follows metrics_scope_prefix() */
 	const char *path;
 	/* Without the prefix "scx_gamerd_": "proc_events_received_total"; NULL: not exported */
 	const char *prometheus;
 	enum metric_scope scope;
 	enum metric_type type;
 	enum metric_unit unit;
-	size_t offset;	/* of the word in metrics, class_counters or thread_usage */
+	size_t offset;	/* of the word in metrics, class_counters, thread_usage or kernel_event */
 	uint8_t size;	/* of that word: 8, 4, or 1 for a bool; 0 if derived */
 	bool is_signed; /* a gauge that may pass below zero for a moment: read as 0 then */
 	uint64_t (*derive)(const struct metrics *m, unsigned int index); /* instead of a word */
@@ -100,7 +103,7 @@ struct metric {
 extern const struct metric metrics_table[];
 extern const unsigned int metrics_table_count;
 
-/* The value of a metric; `index` is the class or thread, ignored for SCOPE_GLOBAL. */
+/* The value of a metric; `index` is the class, thread or event, ignored for SCOPE_GLOBAL. */
 uint64_t metrics_value(const struct metrics *m, const struct metric *metric, unsigned int index);
 
 /* "classes.<class>." and the like, for people; "" for SCOPE_GLOBAL. */

@@ -196,6 +196,9 @@ const struct metric metrics_table[] = {
 	COUNT("sched.budget_exhausted_total", "sched_budget_exhausted_total",
 	      counters.sched_over,
 	      "Times a thread of a latency class was treated as normal, its budget being used up."),
+	WORD("total", "sched_events_total", EVENT, COUNTER, NONE, kernel_event, value,
+	     "What the kernel counts of the attached scheduler (Linux 6.15), since it was attached, "
+	     "under the kernel's names; SCX_EV_BYPASS_DURATION is nanoseconds."),
 
 	DERIVED("input.events_total", "input_events_total", GLOBAL, COUNTER, NONE, input_events,
 		"Input events of all kinds; never which key."),

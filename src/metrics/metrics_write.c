@@ -74,6 +74,8 @@ static const char *scope_label(enum metric_scope scope)
 		return "{class}";
 	case SCOPE_THREAD:
 		return "{thread}";
+	case SCOPE_EVENT:
+		return "{event}";
 	case SCOPE_GLOBAL:
 		break;
 	}
@@ -95,7 +97,8 @@ static const char intro[] =
 	"\n"
 	"`GET /metrics` answers with JSON or Prometheus text. In JSON times are integers of\n"
 	"nanoseconds; in Prometheus they are seconds. Counters (`_total`) count since the daemon\n"
-	"started. `<class>` is one of the classes below, `<thread>` a thread of the daemon.\n"
+	"started. `<class>` is one of the classes below, `<thread>` a thread of the daemon,\n"
+	"`<event>` a counter that the kernel keeps of the attached sched_ext scheduler.\n"
 	"\n"
 	"Wait times are kept in log-linear histograms, eight buckets for each power of two.\n"
 	"Quantiles in JSON are the middle of their bucket, at most the maximum. The Prometheus\n"

@@ -46,11 +46,6 @@ static void write_source(struct json_out *out, const struct metrics *m, uint64_t
 	json_out_bytes(out, "source", ARRAY(m->source));
 }
 
-static void write_ops(struct json_out *out, const struct metrics *m, uint64_t now_ns)
-{
-	json_out_bytes(out, "ops", ARRAY(m->sched_ops));
-}
-
 static void write_long_waits(struct json_out *out, const struct metrics *m, uint64_t now_ns)
 {
 	unsigned int i;
@@ -92,12 +87,26 @@ static void write_threads(struct json_out *out, const struct metrics *m, uint64_
 	json_out_object_end(out);
 }
 
+static void write_sched(struct json_out *out, const struct metrics *m, uint64_t now_ns)
+{
+	unsigned int i;
+
+	json_out_bytes(out, "ops", ARRAY(m->sched_ops));
+	json_out_object(out, "events");
+	for (i = 0; i < m->kernel_event_count; i++) {
+		json_out_object(out, m->kernel_events[i].name);
+		write_scope(out, m, SCOPE_EVENT, i, now_ns);
+		json_out_object_end(out);
+	}
+	json_out_object_end(out);
+}
+
 /* What is no number. */
 static const struct {
 	const char *group;
 	void (*write)(struct json_out *out, const struct metrics *m, uint64_t now_ns);
 } by_hand[] = {
-	{"audio", write_servers},	  {"proc_events", write_source}, {"sched", write_ops},
+	{"audio", write_servers},	  {"proc_events", write_source}, {"sched", write_sched},
 	{"long_waits", write_long_waits}, {"self", write_threads},
 };
 

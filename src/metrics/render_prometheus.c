@@ -72,6 +72,12 @@ static void write_family(struct text *out, const struct metrics *m, const struct
 			write_value(out, metric->unit, metrics_value(m, metric, i));
 		}
 		break;
+	case SCOPE_EVENT:
+		for (i = 0; i < m->kernel_event_count; i++) {
+			write_name(out, name, "event", m->kernel_events[i].name);
+			write_value(out, metric->unit, metrics_value(m, metric, i));
+		}
+		break;
 	case SCOPE_THREAD:
 		for (i = 0; i < m->thread_count; i++) {
 			write_name(out, name, "thread", m->threads[i].name);

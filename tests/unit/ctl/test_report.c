@@ -60,6 +60,15 @@ static int setup(void **state)
 	now.counters.classes[CLASS_AUDIO_SERVER].wakeups = 94;
 	add_waits(&now, CLASS_AUDIO_SERVER, 4096, 99);
 	add_waits(&now, CLASS_AUDIO_SERVER, 70000, 1);
+	base.kernel_event_count = 3;
+	base.kernel_events[0] = (struct kernel_event){"SCX_EV_SELECT_CPU_FALLBACK", 10};
+	base.kernel_events[1] = (struct kernel_event){"SCX_EV_ENQ_SKIP_EXITING", 20};
+	base.kernel_events[2] = (struct kernel_event){"SCX_EV_BYPASS_ACTIVATE", 1};
+	now.kernel_event_count = 3;
+	now.kernel_events[0] = (struct kernel_event){"SCX_EV_SELECT_CPU_FALLBACK", 17};
+	now.kernel_events[1] = (struct kernel_event){"SCX_EV_ENQ_SKIP_EXITING", 5};
+	now.kernel_events[2] = (struct kernel_event){"SCX_EV_BYPASS_ACTIVATE", 1};
+	now.oldest_runnable_ns[CLASS_GAME] = 2 * NSEC_PER_SEC;
 	now.long_wait_count = 2;
 	now.long_waits[0] = (struct metrics_long_wait){.time_ns = 11 * NSEC_PER_SEC,
 						       .wait_ns = 12300000,
@@ -79,6 +88,17 @@ static json_int_t get(const json_t *object, const char *key)
 	return json_integer_value(value);
 }
 
+static char *print(void (*function)(FILE *, const json_t *), const json_t *stats)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	function(out, stats);
+	fclose(out);
+	return text;
+}
+
 static void test_differences(void **state)
 {
 	json_t *top = report_stats(&base, &now);
@@ -96,6 +116,23 @@ static void test_differences(void **state)
 		json_string_value(json_object_get(
 			json_object_get(json_object_get(top, "servers"), "4711"), "comm")),
 		"pipewire");
+	json_decref(top);
+}
+
+/* The second has begun anew, with another attachment. */
+static void test_kernel_events(void **state)
+{
+	json_t *top = report_stats(&base, &now), *events = json_object_get(top, "events");
+	char *text;
+
+	assert_int_equal(json_object_size(events), 3);
+	assert_int_equal(get(json_object_get(events, "SCX_EV_SELECT_CPU_FALLBACK"), "total"), 7);
+	assert_int_equal(get(json_object_get(events, "SCX_EV_ENQ_SKIP_EXITING"), "total"), 5);
+	assert_int_equal(get(json_object_get(events, "SCX_EV_BYPASS_ACTIVATE"), "total"), 0);
+	text = print(report_print, top);
+	assert_non_null(strstr(text, "  kernel  SELECT_CPU_FALLBACK 7  ENQ_SKIP_EXITING 5\n"));
+	assert_non_null(strstr(text, "class game has been runnable for 2.00 s"));
+	free(text);
 	json_decref(top);
 }
 
@@ -224,17 +261,6 @@ static void test_schema(void **state)
 	json_decref(top);
 }
 
-static char *print(void (*function)(FILE *, const json_t *), const json_t *stats)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	function(out, stats);
-	fclose(out);
-	return text;
-}
-
 static void test_print(void **state)
 {
 	json_t *top = report_stats(&base, &now);
@@ -311,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_differences, setup),
+		cmocka_unit_test_setup(test_kernel_events, setup),
 		cmocka_unit_test_setup(test_waits_of_interval, setup),
 		cmocka_unit_test_setup(test_no_interval, setup),
 		cmocka_unit_test_setup(test_counter_never_back, setup),

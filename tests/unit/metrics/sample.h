@@ -179,6 +179,9 @@ static inline void sample_metrics(struct metrics *m)
 	m->sched_stalls_total = 322;
 	for (unsigned int i = 0; i < CLASS_COUNT; i++)
 		m->oldest_runnable_ns[i] = 330 + i;
+	m->kernel_events[0] = (struct kernel_event){"SCX_EV_SELECT_CPU_FALLBACK", 340};
+	m->kernel_events[1] = (struct kernel_event){"SCX_EV_BYPASS_DURATION", 341};
+	m->kernel_event_count = 2;
 	m->counters.sched_direct = 317;
 	m->counters.sched_urgent = 318;
 	m->counters.sched_normal = 319;

@@ -35,6 +35,8 @@ static void next_path(char *out, size_t size, const char *path, const char *key)
 		key = "<class>";
 	else if (strcmp(path, "self.threads") == 0)
 		key = "<thread>";
+	else if (strcmp(path, "sched.events") == 0)
+		key = "<event>";
 	snprintf(out, size, "%s%s%s", path, *path ? "." : "", key);
 }
 

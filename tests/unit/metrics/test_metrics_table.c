@@ -50,6 +50,7 @@ static void words_lie_inside_their_struct_and_no_two_share_one(void **state)
 		[SCOPE_GLOBAL] = sizeof(struct metrics),
 		[SCOPE_CLASS] = sizeof(struct class_counters),
 		[SCOPE_THREAD] = sizeof(struct thread_usage),
+		[SCOPE_EVENT] = sizeof(struct kernel_event),
 	};
 	unsigned int i, j;
 

@@ -67,7 +67,8 @@ static void prometheus_buckets_are_cumulative_and_exact(void **state)
 /* Labels are few and known beforehand: a pid or a name would make a series for each process. */
 static void prometheus_labels_are_bounded(void **state)
 {
-	static const char *const allowed[] = {"class=", "thread=", "le=", "version=", "mode="};
+	static const char *const allowed[] = {
+		"class=", "thread=", "event=", "le=", "version=", "mode="};
 	const char *at = text;
 
 	while ((at = strpbrk(at, "{,"))) {
