@@ -286,7 +286,9 @@ const struct snapshot *snapshot_get(struct snapshot_store *store)
 	rcu_reader_enter();
 	snap = rcu_dereference(store->current);
 	RCU_ACQUIRE(snap);
-	urcu_ref_get(&snap->ref);
+	/* Not urcu_ref_get(): its guard against an overflow is a compare-and-swap loop, which two
+	 * readers make each other repeat. The store bounds how many references there are. */
+	uatomic_inc(&snap->ref.refcount);
 	RCU_RELEASE(snap);
 	rcu_reader_exit();
 	return snap;
