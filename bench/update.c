@@ -149,7 +149,7 @@ static int measure(const struct way *way, struct stopwatch *watch, unsigned int 
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = 200, i;
+	unsigned int rounds = 120, i;
 	struct stopwatch watch;
 	int c, r = 0;
 
