@@ -3,17 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "detect/connector.h"
 #include "detect/selftest.h"
+#include "filter.h"
 
 /* Each test's events, as the parser delivered them. */
 static struct connector_event events[64];
@@ -188,28 +187,11 @@ static void test_selftest(void **state)
 	connector_close(&c);
 }
 
-/* A filter that returns `verdict` for each message: -1 passes all, 0 none. */
-static int load_filter(int verdict)
-{
-	const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = verdict},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (uintptr_t)program,
-		.insn_cnt = 2,
-		.license = (uintptr_t) "GPL",
-	};
-
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-}
-
 static void test_filter(void **state)
 {
 	static struct connector c;
 	struct error err = {""};
-	int fd = load_filter(-1);
+	int fd = filter_load(-1);
 
 	if (fd < 0)
 		skip_because("no BPF: %s", strerror(errno));
@@ -225,7 +207,7 @@ static void test_silent(void **state)
 {
 	static struct connector c;
 	struct error err = {""};
-	int fd = load_filter(0);
+	int fd = filter_load(0);
 
 	if (fd < 0)
 		skip_because("no BPF: %s", strerror(errno));

@@ -4,12 +4,11 @@
  */
 #include "world.h"
 
-#include <linux/bpf.h>
 #include <sched.h>
-#include <sys/syscall.h>
 
 #include "detect/inbox.h"
 #include "detect/proc.h"
+#include "filter.h"
 
 static struct world w;
 
@@ -234,30 +233,14 @@ static void test_bpf_refused(void **state)
 			    "source bpf: the kernel took no BPF program for exec, fork and exit");
 }
 
-/* A socket filter that lets nothing through: the connector is acknowledged and silent. */
-static int load_deaf_filter(void)
-{
-	const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (uintptr_t)program,
-		.insn_cnt = 2,
-		.license = (uintptr_t) "GPL",
-	};
-
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-}
-
+/* A socket filter lets nothing through: the connector is acknowledged and silent. */
 static void test_deaf_netlink(void **state)
 {
 	struct error err = {""};
 	int r;
 
 	w.config.source = CONFIG_SOURCE_NETLINK;
-	w.filter_fd = load_deaf_filter();
+	w.filter_fd = filter_load(0);
 	if (w.filter_fd < 0)
 		skip_because("no BPF: %s", strerror(errno));
 	r = world_try(&w, 4, &err);
@@ -271,7 +254,7 @@ static void test_deaf_netlink(void **state)
 static void test_auto_falls_to_bpf(void **state)
 {
 	w.has_bpf = true;
-	w.filter_fd = load_deaf_filter();
+	w.filter_fd = filter_load(0);
 	if (w.filter_fd < 0)
 		skip_because("no BPF: %s", strerror(errno));
 	world_start(&w, 4);
