@@ -351,7 +351,7 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 	if (ret) {
 		messages_first(ret, reason, sizeof(reason));
 		/* 7.1 lists an argument that only the verifier fills in. */
-		if (layout_function_args("scx_bpf_create_dsq") != 2)
+		if (layout_function_args("scx_bpf_create_dsq") > 2)
 			snprintf(reason, sizeof(reason), "%s",
 				 "its BTF gives sched_ext's functions other prototypes");
 		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Where the scheduler can't be attached: another one is there, the kernel's functions have changed, memory
+# is short. One sentence, status 1 or observing, as asked, and nothing half attached.
+cd "$(dirname "$0")/../.." || exit 1
+
+STATE=/sys/kernel/sched_ext/state
+
+# Runs the daemon with --require-sched: status 1, one sentence.
+refused() { # NAME PATTERN
+	local output status
+
+	daemon_prepare
+	output=$(timeout 60 "$GAMERD" --require-sched --config "$DAEMON_CONFIG" 2>&1 </dev/null)
+	status=$?
+	check_equal "$1: --require-sched: status" 1 "$status"
+	check_equal "$1: --require-sched: one line" 1 "$(wc -l <<<"$output")"
+	check "$1: --require-sched: says why" grep -qE "$2" <<<"$output"
+	echo "# $output"
+}
+
+# Without it, the daemon observes and says why, once.
+observes() { # NAME PATTERN
+	start_daemon --sched || { not_ok "$1: the daemon gets ready"; return; }
+	check_equal "$1: says once why it observes" 1 "$(grep -cE "observing, not scheduling: $2" "$DAEMON_LOG")"
+	check "$1: observes" holds '.mode == "observe" and (.sched.enabled | not)'
+	check "$1: visible in /health" eval "http /health | jq -e '.features[] |
+		select(.name == \"scheduler\") | (.available | not) and (.detail | startswith(\"observing: \"))'"
+	sed 's/^/# /' "$DAEMON_LOG"
+}
+
+beside_another() {
+	local other
+
+	start_daemon --no-api --sched --require-sched || { not_ok "the other scheduler gets ready"; return; }
+	other=$DAEMON_PID
+	refused "another scheduler" 'the scheduler gamerd_[^ ]* is attached already'
+	observes "another scheduler" 'the scheduler gamerd_[^ ]* is attached already'
+	check "its name is shown" holds '.sched.ops | startswith("gamerd_")'
+	check "so is what the kernel counts of it" holds '.sched.events | length > 0'
+	stop_daemon
+	check_equal "the other scheduler is untouched" enabled "$(<$STATE)"
+	DAEMON_PID=$other
+	stop_daemon
+	check_equal "and ends well: exit status" 0 "$DAEMON_STATUS"
+}
+
+functions_changed() {
+	refused "other prototypes" "the kernel refuses the scheduler: "
+	observes "other prototypes" "the kernel refuses the scheduler: "
+	stop_daemon
+	check_equal "nothing is attached" disabled "$(<$STATE)"
+}
+
+# From too little for the kernel's types to enough for all: the steps between fail one after the other,
+# the scheduler's last.
+memory_short() {
+	local mib attached=0 refused=0
+
+	for ((mib = 8; mib <= 72; mib += 8)); do
+		daemon_prepare
+		(
+			ulimit -v $((mib * 1024))
+			exec "$GAMERD" --require-sched --config "$DAEMON_CONFIG"
+		) </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+		DAEMON_PID=$!
+		DAEMON_PIDS+=("$DAEMON_PID")
+		wait_until 30 daemon_is_ready_or_gone
+		if grep -qw ready "$DAEMON_LOG"; then
+			attached=$((attached + 1))
+			stop_daemon
+			check_equal "$mib MiB: it ends well: exit status" 0 "$DAEMON_STATUS"
+		else
+			refused=$((refused + 1))
+			wait_daemon 30
+			check_equal "$mib MiB: refused: exit status" 1 "$DAEMON_STATUS"
+			check_equal "$mib MiB: refused with one sentence" 1 "$(grep -c . "$DAEMON_LOG")"
+			check "$mib MiB: nothing else is blamed" eval "! grep -q prototypes '$DAEMON_LOG'"
+			sed "s/^/# $mib MiB: /" "$DAEMON_LOG"
+		fi
+		check_equal "$mib MiB: nothing is left attached" disabled "$(<$STATE)"
+	done
+	check "some limits were too small, and some large enough" test $attached -gt 0 -a $refused -gt 0
+}
+
+if [[ -n ${VM_KERNEL:-} ]]; then
+	. tests/system/lib.sh
+	daemon_prepare
+	if "$GAMERD" --check --config "$DAEMON_CONFIG" | grep -q 'can schedule here'; then
+		beside_another
+		memory_short
+	else
+		functions_changed
+	fi
+	finish
+fi
+
+. tests/vm/lib.sh
+in_guests "7.3 7.1"
+finish
