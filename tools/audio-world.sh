@@ -178,7 +178,10 @@ world_start_jackdbus() {
 	world_start_bus && world_spawn jackdbus jackdbus auto && wait_until 5 world_jackdbus_answers
 }
 
+# Asked for a name without an owner, the bus would start a jackdbus of its own before ours has it.
 world_jackdbus_answers() {
+	dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner \
+		string:org.jackaudio.service 2>/dev/null | grep -q 'boolean true' || return
 	dbus-send --session --print-reply --dest=org.jackaudio.service /org/jackaudio/Controller \
 		org.jackaudio.JackControl.IsStarted >/dev/null 2>&1
 }
