@@ -104,6 +104,7 @@ uint64_t counters_ring_dropped(const struct counters *counters);
 struct topology {
 	unsigned int cpu_count; /* possible */
 	unsigned int llc_count;
+	uint64_t hotplug_seq; /* the kernel's count of CPUs that came or went; 0: unknown */
 	struct {
 		uint32_t llc;
 		bool is_online;

@@ -23,7 +23,6 @@
 
 #define STATE_PATH "/sys/kernel/sched_ext/state"
 #define OPS_PATH "/sys/kernel/sched_ext/root/ops"
-#define HOTPLUG_PATH "/sys/kernel/sched_ext/hotplug_seq"
 #define DUMP_LEN_DEFAULT 32768
 
 /* How often the early warning looks. */
@@ -167,7 +166,7 @@ static int settings_fill(struct sched *s, const struct sched_options *options,
 	uint32_t *dump_len = member_find(s, "exit_dump_len");
 	uint32_t *timeout_ms = member_find(s, "timeout_ms");
 	uint64_t *hotplug = member_find(s, "hotplug_seq");
-	char *name = member_find(s, "name"), line[32];
+	char *name = member_find(s, "name");
 
 	if (!settings || !dump_size || !dump_len || !timeout_ms || !hotplug || !name)
 		return -EINVAL;
@@ -178,9 +177,8 @@ static int settings_fill(struct sched *s, const struct sched_options *options,
 	*timeout_ms = options->timeout_ms;
 	*dump_size = (uint32_t)s->dump_size;
 	*dump_len = options->exit_dump_len;
-	/* If a CPU comes or goes before we are attached, the kernel refuses. */
-	if (!line_read(HOTPLUG_PATH, line, sizeof(line)))
-		*hotplug = strtoull(line, NULL, 10);
+	/* If a CPU came or went since, the kernel ends us at once and asks for a restart. */
+	*hotplug = topology->hotplug_seq;
 	name_make(s->name, sizeof(s->name));
 	memcpy(name, s->name, sizeof(s->name));
 	return 0;

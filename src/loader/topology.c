@@ -6,6 +6,7 @@
 #include "loader/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "bpf/abi/sched.h"
 
 #define CACHE_INDEX_MAX 10
+#define HOTPLUG_PATH "/sys/kernel/sched_ext/hotplug_seq"
 
 static bool number_read(const char *path, unsigned int *out)
 {
@@ -69,11 +71,25 @@ static void online_read(struct topology *t)
 		fclose(file);
 }
 
+static uint64_t hotplug_read(void)
+{
+	FILE *file = fopen(HOTPLUG_PATH, "re");
+	uint64_t sequence;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &sequence) != 1)
+		sequence = 0;
+	fclose(file);
+	return sequence;
+}
+
+/* The sequence comes first: no change after it can go unnoticed. */
 int topology_init(struct topology *t, unsigned int cpu_count)
 {
 	unsigned int leaders[SCHED_LLC_MAX] = {0}, leader, llc;
 
-	*t = (struct topology){.cpu_count = cpu_count};
+	*t = (struct topology){.cpu_count = cpu_count, .hotplug_seq = hotplug_read()};
 	t->cpus = calloc(cpu_count, sizeof(*t->cpus));
 	if (!t->cpus)
 		return -ENOMEM;
