@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Harness of the tests in virtual machines. Such a test is one script with two halves:
 #
-#   if [[ -n ${VM_KERNEL:-} ]]; then     # in the guest: the harness of the system tests is at hand
-#           . tests/system/lib.sh
+#   if [[ -n ${VM_KERNEL:-} ]]; then     # in the guest; VM_NUMBER is 1 for the first kernel
+#           . tests/vm/guest.sh
 #           ...
 #           finish
 #   fi
@@ -33,12 +33,19 @@ skip() { # REASON
 	exit 77
 }
 
-# Runs the test's other half in a guest of each kernel. A kernel that the mirror no longer has is
-# named and left out.
-in_guests() { # "KERNEL..." VM_OPTIONS...
-	local kernel
+# Runs the test's other half in a guest of each kernel; of those that GAMERD_VM_KERNELS names, with
+# --one, only on the first: for what has little to do with the kernel. A kernel that the mirror no
+# longer has is named and left out.
+in_guests() { # [--one] "KERNEL..." VM_OPTIONS...
+	local kernel kernels=${GAMERD_VM_KERNELS:-}
 
-	for kernel in ${GAMERD_VM_KERNELS:-$1}; do
+	if [[ $1 == --one ]]; then
+		kernels=${kernels%% *}
+		shift
+	fi
+	export VM_NUMBER=0
+	for kernel in ${kernels:-$1}; do
+		VM_NUMBER=$((VM_NUMBER + 1))
 		if "$ROOT/tools/vm" --fetch --kernel "$kernel"; then
 			in_guest "$kernel" "${@:2}"
 		else
@@ -66,7 +73,7 @@ in_guest() { # KERNEL VM_OPTIONS...
 		*) echo "$line" ;;
 		esac
 	done < <(
-		"$ROOT/tools/vm" --kernel "$kernel" --timeout 300 "$@" -- "$TEST" 2>&1
+		"$ROOT/tools/vm" --kernel "$kernel" --timeout 600 "$@" -- "$TEST" 2>&1
 		echo "status $?"
 	)
 	case $status in

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Real keyboard events: counted as a keyboard's, shown by --watch-input, and the thread that reads the
-# keyboard, and no other, is of class input for as long as it lives.
+# keyboard, and no other, is of class input for as long as it lives: observed, and scheduled under load.
 cd "$(dirname "$0")/../.." || exit 1
 
 READER=
@@ -37,24 +37,40 @@ classify_reader() {
 	check_within 15 "its class goes with it" holds '.classes.input.threads == 0'
 }
 
-if [[ -n ${VM_KERNEL:-} ]]; then
-	. tests/system/lib.sh
-	start_daemon || { not_ok "the daemon gets ready"; finish; }
+# The same twice: observed, and scheduled beside hogs.
+life() { # MODE ARGS...
+	local mode=$1
+
+	start_daemon "${@:2}" || { not_ok "the daemon gets ready"; finish; }
 	sed 's/^/# /' "$DAEMON_LOG"
+	check "mode $mode" holds '.mode == $mode' --arg mode "$mode"
 	count_events
-	watch_input
 	# The kernel's own workers, woken for the console, are no readers.
 	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
+	if [[ $mode == sched ]]; then
+		start_load
+	else
+		watch_input
+	fi
 	if [[ -c /dev/input/event0 ]]; then
 		classify_reader
 	else
 		echo "# no package of this kernel's modules: nobody can read the keyboard"
 	fi
+	check_equal "mode $mode to the end" "$mode" "$(metrics .mode)"
+	end_hogs
 	stop_daemon
 	check_equal "the daemon ends on SIGTERM: exit status" 0 "$DAEMON_STATUS"
+}
+
+if [[ -n ${VM_KERNEL:-} ]]; then
+	. tests/vm/guest.sh
+	life observe
+	life sched --sched
+	check_kernel_log
 	finish
 fi
 
 . tests/vm/lib.sh
-in_guests "7.3 7.2 6.19" --keys
+in_guests --one "7.3 7.2 6.19" --keys
 finish
