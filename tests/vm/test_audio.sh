@@ -18,8 +18,10 @@ has_waited() { # COUNT
 	holds ".classes.audio_server.wait.count > $1"
 }
 
-# Without its session manager nothing is linked, and nothing plays.
+# Without its session manager nothing is linked, and nothing plays. WirePlumber ends where it can't
+# watch for logins: in directories that systemd makes, and that a guest lacks.
 pipewire_world() {
+	mkdir -p /run/systemd/{machines,seats,sessions,users}
 	spawn_as_user bus dbus-daemon --session --nofork --nopidfile --address="$DBUS_SESSION_BUS_ADDRESS"
 	check_within 10 "a session bus starts" test -S "$XDG_RUNTIME_DIR/bus"
 	spawn_as_user pipewire pipewire
