@@ -53,19 +53,12 @@ functions_changed() {
 }
 
 # From too little for the kernel's types to enough for all: the steps between fail one after the other,
-# the scheduler's last.
+# the scheduler's last. Where only that one fails, a daemon that need not schedule observes.
 memory_short() {
-	local mib attached=0 refused=0
+	local mib attached=0 refused=0 observed=0
 
-	for ((mib = 8; mib <= 72; mib += 8)); do
-		daemon_prepare
-		(
-			ulimit -v $((mib * 1024))
-			exec "$GAMERD" --require-sched --config "$DAEMON_CONFIG"
-		) </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
-		DAEMON_PID=$!
-		DAEMON_PIDS+=("$DAEMON_PID")
-		wait_until 30 daemon_is_ready_or_gone
+	for mib in 8 16 24 {32..60..4} 72; do
+		start_in "$mib" --require-sched
 		if grep -qw ready "$DAEMON_LOG"; then
 			attached=$((attached + 1))
 			stop_daemon
@@ -77,10 +70,38 @@ memory_short() {
 			check_equal "$mib MiB: refused with one sentence" 1 "$(grep -c . "$DAEMON_LOG")"
 			check "$mib MiB: nothing else is blamed" eval "! grep -q prototypes '$DAEMON_LOG'"
 			sed "s/^/# $mib MiB: /" "$DAEMON_LOG"
+			if grep -q -- '--require-sched: ' "$DAEMON_LOG"; then
+				observed=$((observed + 1))
+				observes_in "$mib"
+			fi
 		fi
 		check_equal "$mib MiB: nothing is left attached" disabled "$(<$STATE)"
 	done
 	check "some limits were too small, and some large enough" test $attached -gt 0 -a $refused -gt 0
+	check "and one for the scheduler only" test $observed -gt 0
+}
+
+# Starts the daemon with no more address space than that, and waits until it is ready or gone.
+start_in() { # MIB ARGS...
+	local mib=$1
+
+	shift
+	daemon_prepare
+	(
+		ulimit -v $((mib * 1024))
+		exec "$GAMERD" --config "$DAEMON_CONFIG" "$@"
+	) </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+	DAEMON_PID=$!
+	DAEMON_PIDS+=("$DAEMON_PID")
+	wait_until 30 daemon_is_ready_or_gone
+}
+
+observes_in() { # MIB
+	start_in "$1"
+	check "$1 MiB: it observes if it may" grep -q 'ready: observing' "$DAEMON_LOG"
+	check_equal "$1 MiB: and says once why" 1 "$(grep -c 'warning: observing, not scheduling: ' "$DAEMON_LOG")"
+	stop_daemon
+	check_equal "$1 MiB: it ends well, too: exit status" 0 "$DAEMON_STATUS"
 }
 
 if [[ -n ${VM_KERNEL:-} ]]; then
