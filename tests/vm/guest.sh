@@ -84,6 +84,17 @@ mark() { # PID...
 	done
 }
 
+# Is each its loop by now, and no longer the shell or the prefix that becomes it?
+have_begun() { # PID...
+	local pid comm
+
+	for pid; do
+		comm=
+		{ read -r comm </proc/"$pid"/comm; } 2>/dev/null
+		[[ $comm == sh ]] || return
+	done
+}
+
 # Has each run for more than a hundredth of a second since it was marked?
 have_run() { # PID...
 	local pid
@@ -99,6 +110,7 @@ check_running() { # NAME PID...
 	local name=$1 pid starved=
 
 	shift
+	wait_until 60 have_begun "$@"
 	mark "$@"
 	wait_until 60 have_run "$@"
 	for pid; do

@@ -49,7 +49,8 @@ every_priority() {
 	done
 	hog SCHED_BATCH chrt -b 0
 	hog SCHED_IDLE chrt -i 0
-	check_running "nice -20 to 19, SCHED_BATCH and SCHED_IDLE all run" "${HOGS[@]}"
+	hog "with CPUs that do not exist" taskset ffff0001
+	check_running "nice -20 to 19, SCHED_BATCH, SCHED_IDLE and a mask with unknown CPUs all run" "${HOGS[@]}"
 	mark "${HOGS[0]}"
 	check_running "the lightest of them again" "${HOGS[39]}"
 	read_cpu_time "${HOGS[0]}"
@@ -169,4 +170,5 @@ fi
 
 . tests/vm/lib.sh
 in_guests "7.3 7.2 7.0 6.19"
+in_guests --one "7.3 7.2 7.0 6.19" --cpus 4
 finish
