@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Harness of the tests in virtual machines. Such a test is one script with two halves:
 #
-#   if [[ -n ${VM_KERNEL:-} ]]; then     # in the guest; VM_NUMBER is 1 for the first kernel
+#   if [[ -n ${VM_KERNEL:-} ]]; then     # in the guest; VM_NUMBER is 1 in the first
 #           . tests/vm/guest.sh
 #           ...
 #           finish
@@ -23,6 +23,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TEST=$ROOT/tests/vm/${0##*/}
 CHECKS_FAILED=0
 CHECKS_PASSED=0
+GUEST=             # pid of the tools/vm that runs
+export VM_NUMBER=0 # of guests so far
 
 skip() { # REASON
 	if [[ ${GAMERD_TEST_REQUIRE:-} == 1 ]]; then
@@ -43,7 +45,6 @@ in_guests() { # [--one] "KERNEL..." VM_OPTIONS...
 		kernels=${kernels%% *}
 		shift
 	fi
-	export VM_NUMBER=0
 	for kernel in ${kernels:-$1}; do
 		VM_NUMBER=$((VM_NUMBER + 1))
 		if "$ROOT/tools/vm" --fetch --kernel "$kernel"; then
@@ -55,34 +56,46 @@ in_guests() { # [--one] "KERNEL..." VM_OPTIONS...
 }
 
 in_guest() { # KERNEL VM_OPTIONS...
-	local kernel=$1 line status
+	local kernel=$1 name=$* line status lines
 
 	shift
+	exec {lines}< <(exec "$ROOT/tools/vm" --kernel "$kernel" --timeout 600 "$@" -- "$TEST" 2>&1)
+	GUEST=$!
 	while IFS= read -r line; do
 		case $line in
-		"status "*) status=${line#status } ;;
 		"ok "*)
 			CHECKS_PASSED=$((CHECKS_PASSED + 1))
-			echo "ok $kernel: ${line#ok }"
+			echo "ok $name: ${line#ok }"
 			;;
 		"not ok "*)
 			CHECKS_FAILED=$((CHECKS_FAILED + 1))
-			echo "not ok $kernel: ${line#not ok }"
+			echo "not ok $name: ${line#not ok }"
 			;;
-		"skip "*) echo "# $kernel: $line" ;;
+		"skip "*) echo "# $name: $line" ;;
 		*) echo "$line" ;;
 		esac
-	done < <(
-		"$ROOT/tools/vm" --kernel "$kernel" --timeout 600 "$@" -- "$TEST" 2>&1
-		echo "status $?"
-	)
+	done <&"$lines"
+	exec {lines}<&-
+	wait "$GUEST"
+	status=$?
+	GUEST=
 	case $status in
 	0 | 1 | 77) ;;
 	*)
 		CHECKS_FAILED=$((CHECKS_FAILED + 1))
-		echo "not ok $kernel: the guest ends with the test's verdict: status $status"
+		echo "not ok $name: the guest ends with the test's verdict: status $status"
 		;;
 	esac
+}
+
+# A guest runs in the background, where Ctrl-C is ignored: it is told, and waited for.
+cleanup() {
+	local status=$?
+
+	trap - EXIT
+	trap '' INT TERM HUP
+	[[ -z $GUEST ]] || { kill -TERM "$GUEST" 2>/dev/null && wait "$GUEST"; }
+	exit "$status"
 }
 
 finish() {
@@ -93,6 +106,9 @@ finish() {
 
 # --- here every test begins ------------------------------------------------------------------------
 
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 cd "$ROOT" || exit 1
 ((EUID == 0)) || skip "only root can share this machine's root file system with a guest"
 for program in qemu-system-x86_64 busybox; do
