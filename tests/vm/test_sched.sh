@@ -119,6 +119,7 @@ stress() {
 		END { n = split("cpu fork affinity mmap switch", all); for (i = 1; i <= n; i++) if (!(all[i] in done)) print all[i] }' <<<"$said")
 	check_equal "each of its loads got on" "" "$idle"
 	check "attached all the time" is_undisturbed
+	grep -v ' dump: ' "$DAEMON_LOG" | sed 's/^/# /'
 }
 
 sysrq() {
