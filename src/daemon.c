@@ -16,6 +16,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 #include "base/evq.h"
 #include "base/instance.h"
@@ -178,6 +179,13 @@ static int start_scheduler(struct daemon *d, const struct options *options, stru
 	return 0;
 }
 
+/* To load a BPF object libbpf reads the types of the whole kernel, ten times what the daemon needs
+ * for itself, and has freed them by now; the heap would keep what it has once been. */
+static void return_memory(void)
+{
+	malloc_trim(0);
+}
+
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
 		 struct error *err)
 {
@@ -214,6 +222,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 		daemon_stop(d);
 		return r;
 	}
+	return_memory();
 	*out = d;
 	return 0;
 }
@@ -255,7 +264,10 @@ int daemon_scheduler_fd(const struct daemon *d)
 
 int daemon_scheduler_event(struct daemon *d, struct error *err)
 {
-	return scheduler_on_event(&d->scheduler, err);
+	int r = scheduler_on_event(&d->scheduler, err);
+
+	return_memory(); /* it may have been loaded again */
+	return r;
 }
 
 bool daemon_is_scheduling(const struct daemon *d)
