@@ -131,12 +131,16 @@ static void write_scope(struct json_out *out, const struct metrics *m, enum metr
 
 	for (i = 0; i < metrics_table_count; i++) {
 		const struct metric *metric = &metrics_table[i];
-		const char *dot = strchr(metric->path, '.');
-		const char *leaf = dot ? dot + 1 : metric->path;
-		size_t length = dot ? (size_t)(dot - metric->path) : 0;
+		const char *dot, *leaf;
 		uint64_t value;
+		size_t length;
 
-		if (metric->scope != scope || length >= sizeof(group))
+		if (metric->scope != scope)
+			continue;
+		dot = strchr(metric->path, '.');
+		leaf = dot ? dot + 1 : metric->path;
+		length = dot ? (size_t)(dot - metric->path) : 0;
+		if (length >= sizeof(group))
 			continue;
 		if (strncmp(group, metric->path, length) || group[length]) {
 			end_group(out, m, group, now_ns);

@@ -9,6 +9,7 @@
 #include "metrics/text.h"
 
 #define PREFIX "scx_gamerd_"
+#define USUAL_LENGTH (31 * 1024)
 
 /* Upper bounds of the exported wait buckets are 2^k ns, 1 us to 1 s. */
 #define WAIT_MIN_EXP 10
@@ -36,8 +37,15 @@ static void write_value(struct text *out, enum metric_unit unit, uint64_t value)
 
 static void write_head(struct text *out, const char *name, const char *type, const char *help)
 {
-	text_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
-		    type);
+	text_puts(out, "# HELP " PREFIX);
+	text_puts(out, name);
+	text_puts(out, " ");
+	text_puts(out, help);
+	text_puts(out, "\n# TYPE " PREFIX);
+	text_puts(out, name);
+	text_puts(out, " ");
+	text_puts(out, type);
+	text_puts(out, "\n");
 }
 
 /* Up to the value; without a label if `label` is NULL. */
@@ -98,8 +106,9 @@ static void write_wait_histogram(struct text *out, const char *class, const stru
 
 	for (exp = WAIT_MIN_EXP; exp <= WAIT_MAX_EXP; exp++) {
 		uint64_t bound = (uint64_t)1 << exp;
+		unsigned int end = hist_bucket(bound);
 
-		for (; bucket < HIST_BUCKETS && hist_lower(bucket) < bound; bucket++)
+		for (; bucket < end; bucket++)
 			sum += h->buckets[bucket];
 		text_puts(out, PREFIX "wait_seconds_bucket{class=\"");
 		text_puts(out, class);
@@ -110,7 +119,9 @@ static void write_wait_histogram(struct text *out, const char *class, const stru
 	}
 	for (; bucket < HIST_BUCKETS; bucket++)
 		sum += h->buckets[bucket];
-	text_printf(out, PREFIX "wait_seconds_bucket{class=\"%s\",le=\"+Inf\"} ", class);
+	text_puts(out, PREFIX "wait_seconds_bucket{class=\"");
+	text_puts(out, class);
+	text_puts(out, "\",le=\"+Inf\"} ");
 	write_value(out, UNIT_NONE, sum);
 	write_name(out, "wait_seconds_sum", "class", class);
 	write_value(out, UNIT_NS, h->sum_ns);
@@ -123,9 +134,11 @@ int render_prometheus(const struct metrics *m, uint64_t now_ns, char **string, s
 	struct text text = {0}, *out = &text;
 	unsigned int i;
 
+	text_expect(out, USUAL_LENGTH);
 	write_head(out, "build_info", "gauge", "Always 1; version and mode are in the labels.");
-	text_printf(out, PREFIX "build_info{version=\"%s\",mode=\"%s\"} 1\n", GAMERD_VERSION,
-		    m->is_sched ? "sched" : "observe");
+	text_puts(out, PREFIX "build_info{version=\"" GAMERD_VERSION "\",mode=\"");
+	text_puts(out, m->is_sched ? "sched" : "observe");
+	text_puts(out, "\"} 1\n");
 	write_head(out, "uptime_seconds", "gauge", "Time since the daemon started.");
 	write_name(out, "uptime_seconds", NULL, NULL);
 	write_value(out, UNIT_NS, now_ns > m->started_ns ? now_ns - m->started_ns : 0);

@@ -2,8 +2,6 @@
 #include "metrics/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +31,12 @@ static char *reserve(struct text *text, size_t length)
 	return text->bytes + text->length;
 }
 
-void text_add(struct text *text, const char *bytes, size_t length)
+void text_expect(struct text *text, size_t length)
+{
+	reserve(text, length);
+}
+
+void text_add_slow(struct text *text, const char *bytes, size_t length)
 {
 	char *end = reserve(text, length);
 
@@ -41,11 +44,6 @@ void text_add(struct text *text, const char *bytes, size_t length)
 		return;
 	memcpy(end, bytes, length);
 	text->length += length;
-}
-
-void text_puts(struct text *text, const char *string)
-{
-	text_add(text, string, strlen(string));
 }
 
 void text_u64(struct text *text, uint64_t value)
@@ -57,23 +55,6 @@ void text_u64(struct text *text, uint64_t value)
 		value /= 10;
 	} while (value);
 	text_add(text, first, (size_t)(digits + U64_DIGITS - first));
-}
-
-void text_printf(struct text *text, const char *fmt, ...)
-{
-	size_t room = text->capacity - text->length;
-	va_list args, again;
-	int length;
-
-	va_start(args, fmt);
-	va_copy(again, args);
-	length = vsnprintf(room ? text->bytes + text->length : NULL, room, fmt, args);
-	if (length > 0 && (size_t)length >= room && reserve(text, (size_t)length))
-		vsnprintf(text->bytes + text->length, (size_t)length + 1, fmt, again);
-	if (length > 0 && !text->is_short)
-		text->length += (size_t)length;
-	va_end(again);
-	va_end(args);
 }
 
 int text_take(struct text *text, char **string, size_t *length)

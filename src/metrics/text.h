@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
 	char *bytes;
@@ -18,11 +19,28 @@ struct text {
 	bool is_short; /* memory was, and what came after is missing */
 };
 
-void text_add(struct text *text, const char *bytes, size_t length);
-void text_puts(struct text *text, const char *string);
+/* Room for so many bytes more: who knows about how long the text gets saves moving it. */
+void text_expect(struct text *text, size_t length);
+
+void text_add_slow(struct text *text, const char *bytes, size_t length);
+
+/* Inline: a body is some thousand short pieces, most of a length the compiler knows. */
+static inline void text_add(struct text *text, const char *bytes, size_t length)
+{
+	if (length >= text->capacity - text->length) {
+		text_add_slow(text, bytes, length);
+		return;
+	}
+	memcpy(text->bytes + text->length, bytes, length);
+	text->length += length;
+}
+
+static inline void text_puts(struct text *text, const char *string)
+{
+	text_add(text, string, strlen(string));
+}
+
 void text_u64(struct text *text, uint64_t value);
-/* For what is written seldom. */
-void text_printf(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The string, with a terminator behind its length; free() it. -ENOMEM: it is freed already. Zeroes
  * *text. */
