@@ -51,6 +51,8 @@ check "http: the flame graph has as many samples as its stacks" \
 	grep -q "http: $(awk '{ sum += $NF } END { print sum }' "$folder/stacks.txt") samples" "$folder/flame.svg"
 check "http: the comparison says that the loads differ" grep -q '^not the same load: idle before, http now' "$folder/compare.txt"
 check "http: the comparison has the daemon's CPU" grep -q '^daemon cpu ' "$folder/compare.txt"
+check "http: requests were made, and each took CPU" jq -e '[.figures["requests rate"][0], .figures["requests cpu"][0]] | min > 0' \
+	"$folder/profile.json"
 cpu=$(figure "daemon cpu")
 check "http: the threads' CPU adds up to the daemon's" jq -e --argjson cpu "$cpu" \
 	'[.figures | to_entries[] | select(.key | test("^thread .* cpu$")) | .value[0]] | (add - $cpu | fabs) < 0.001' \

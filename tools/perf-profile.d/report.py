@@ -4,8 +4,8 @@
 
 usage: report.py RECORDED FOLDER [EARLIER FOLDER]
 
-RECORDED has meta.json, threads.before, threads.after, memory, bpf.json, timehist and samples. The
-folder gets flame.svg, stacks.txt, functions.txt, threads.txt, runqueue.txt, bpf.txt, memory.txt,
+RECORDED has meta.json, threads.before, threads.after, memory, bpf.json, timehist and samples; of a
+load that asks the daemon, counters.before and counters.after, too. The folder gets flame.svg, stacks.txt, functions.txt, threads.txt, runqueue.txt, bpf.txt, memory.txt,
 summary.txt, with an earlier folder compare.txt, and profile.json with every figure.
 """
 import json
@@ -31,6 +31,7 @@ class Profile:
         self.bpf = json.loads((raw / "bpf.json").read_text())
         self.memory = {name: int(kib) for name, kib in map(str.split, (raw / "memory").read_text().splitlines())}
         self.threads = self.read_threads(raw)
+        self.requests = self.read_requests(raw)
         self.waits = self.read_waits(raw)
         names = {program["name"] for program in self.bpf["programs"]}
         with open(raw / "samples", encoding="utf-8", errors="replace") as lines:
@@ -58,6 +59,17 @@ class Profile:
             row[3] += preempted / seconds
         return dict(sorted(table.items(), key=lambda item: (-item[1][1], item[0])))
 
+    @staticmethod
+    def read_requests(raw):
+        """Requests per second and us of CPU for each, from two snapshots; None if the load makes none."""
+        if not (raw / "counters.after").exists():
+            return None
+        then, now = (json.loads((raw / f"counters.{when}").read_text()) for when in ("before", "after"))
+        made_ns = [snapshot["uptime_ns"] - snapshot["age_ns"] for snapshot in (then, now)]
+        count = now["http"]["requests_total"] - then["http"]["requests_total"]
+        cpu_ns = now["self"]["cpu_ns_total"] - then["self"]["cpu_ns_total"]
+        return [count * 1e9 / (made_ns[1] - made_ns[0]), cpu_ns / count / 1e3] if count else None
+
     def read_waits(self, raw):
         """Of each thread, the daemon's by name, all others under "others": waits after wake-ups, in us."""
         waits = defaultdict(list)
@@ -84,6 +96,9 @@ def figures(profile):
         out[f"thread {name} preemptions"] = [preempted, "/s"]
     out["daemon cpu"] = [sum(row[1] for row in profile.threads.values()), "% of a core"]
     out["daemon wake-ups"] = [sum(row[2] for row in profile.threads.values()), "/s"]
+    if profile.requests:
+        out["requests rate"] = [profile.requests[0], "/s"]
+        out["requests cpu"] = [profile.requests[1], "us each"]
     for program in profile.bpf["programs"]:
         name = f"bpf {program['name']}"
         out[f"{name} cost"] = [program["ns_per_run"], "ns/run"]
@@ -161,10 +176,11 @@ def wait_words(waits):
 def summary_text(profile):
     """The ten lines that matter, and what can't be seen on this machine."""
     meta, figure = profile.meta, figures(profile)
+    requests = "; {:.1f} requests/s, {:.1f} us of CPU each".format(*profile.requests) if profile.requests else ""
     busiest = [f"{name} {row[1]:.3f} %" for name, row in list(profile.threads.items())[:3]]
     lines = [
         f"load {meta['load']}, {meta['mode']} mode, Linux {meta['kernel']}, {meta['cpus']} CPUs, {meta['seconds']} s each part",
-        f"daemon    {figure['daemon cpu'][0]:.4f} % of a core, {figure['daemon wake-ups'][0]:.2f} wake-ups/s",
+        f"daemon    {figure['daemon cpu'][0]:.4f} % of a core, {figure['daemon wake-ups'][0]:.2f} wake-ups/s{requests}",
         f"threads   {', '.join(busiest)}",
     ]
     ranks = hottest(profile)[:3]
