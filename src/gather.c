@@ -2,6 +2,7 @@
 #include "gather.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,16 +25,14 @@ void gather_fini(struct gather *g)
 
 static uint64_t read_rss_bytes(int statm_fd)
 {
-	unsigned long long resident;
-	char text[128];
+	char text[128], *end;
 	ssize_t n = pread(statm_fd, text, sizeof(text) - 1, 0);
 
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	if (sscanf(text, "%*u %llu", &resident) != 1)
-		return 0;
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	strtoull(text, &end, 10); /* the whole size; resident is the second number */
+	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static const char *source_name(enum config_source source)
