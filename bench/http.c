@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GET /metrics as Prometheus, JSON and pretty JSON, by wrk with four connections, kept alive if the
- * server does (the daemon does not: a kept connection would hold a worker) and opened anew for each
- * request; the same of prometheus-node-exporter in the same run. wrk has one CPU, the servers the
- * others.
+ * GET /metrics as Prometheus, JSON and pretty JSON, by wrk with four connections, kept alive (as
+ * many as the daemon keeps with its usual workers) and opened anew for each request; the same of
+ * prometheus-node-exporter in the same run. wrk has one CPU, the servers the others.
  *
  * Invariant: no request fails, and nearly all of the daemon's bodies are shared ones.
  */

@@ -69,7 +69,7 @@ def rows:
 	["storm", "cpu", "  the daemon's CPU for each", null, null, true],
 	["storm", "wakeups", "  the daemon's wake-ups", null, null, true],
 	(["prometheus", "json", "pretty", "exporter"][] as $t | ["", ".close"][] as $kept
-	 | (if $t == "exporter" then "node_exporter" else $t end + if $kept == "" then ", keep-alive asked" else ", closed" end) as $how
+	 | (if $t == "exporter" then "node_exporter" else $t end + if $kept == "" then ", kept alive" else ", closed" end) as $how
 	 | (if $t == "exporter" then null else "exporter" + $kept end) as $to
 	 | ["http", "rate.\($t)\($kept)", "\($how): requests", null, if $to then "http/rate.\($to)" else null end, false],
 	   ["http", "latency.\($t)\($kept)", "\($how): latency", null, if $to then "http/latency.\($to)" else null end, true]),

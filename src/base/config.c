@@ -84,7 +84,7 @@ static const struct setting settings[] = {
 	       "measure the waits of normal and background threads, too"),
 	NUMBER(timeout_ms, SETTING_NUMBER, 1000, 30000, 10000,
 	       "a runnable thread that gets no CPU for so long ends the scheduler"),
-	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 4, "workers of the debug API"),
+	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 6, "workers of the debug API"),
 	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
 	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),

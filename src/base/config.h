@@ -57,7 +57,7 @@ struct config {
 	uint32_t long_wait_us;	       /* a latency class's wait that is recorded; default 5000 */
 	uint32_t timeout_ms;   /* of the kernel's watchdog over the scheduler; default 10000 */
 	bool measure_normal;   /* histogram waits of normal and background threads; default true */
-	uint32_t http_threads; /* default 4 */
+	uint32_t http_threads; /* default 6 */
 	uint32_t http_timeout_ms; /* default 2000 */
 	uint32_t stats_clients;	  /* at most so many clients on the stats sockets; default 8 */
 };

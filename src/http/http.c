@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/guard.h"
 #include "http/reply.h"
 #include "http/route.h"
 #include "http/slots.h"
@@ -56,6 +58,18 @@ static void on_connection_close(const struct mg_connection *conn)
 	slots_leave(&server_of(conn)->slots, conn);
 }
 
+/* As civetweb sees it, or stricter: what it closes must have been told so. */
+static bool wants_keep(const struct mg_connection *conn)
+{
+	const struct mg_request_info *ri = mg_get_request_info(conn);
+	unsigned int count;
+	const char *value = guard_header(ri, "Connection", &count);
+
+	if (!count)
+		return !strcmp(ri->http_version, "1.1");
+	return count == 1 && !strcasecmp(value, "keep-alive");
+}
+
 /* Never returns 0: nothing is left to civetweb. */
 static int on_begin_request(struct mg_connection *conn)
 {
@@ -63,7 +77,7 @@ static int on_begin_request(struct mg_connection *conn)
 	bool is_rejected;
 	int status;
 
-	slots_served(&server->slots, conn);
+	reply_may_keep(conn, slots_served(&server->slots, conn, wants_keep(conn)));
 	status = route_request(server->store, conn, &is_rejected);
 	count(server, is_rejected);
 	return status;
@@ -88,7 +102,7 @@ static int on_http_error(struct mg_connection *conn, int status, const char *tex
 		text = "the request took too long";
 		break;
 	default:
-		text = "this is no HTTP request";
+		text = "this is no HTTP request of at most 8 KiB";
 	}
 	reply_error(conn, status, text);
 	return 0;
@@ -107,7 +121,7 @@ static int on_log_message(const struct mg_connection *conn, const char *message)
 
 static int start_civetweb(struct http_server *server, const struct config *config, uint16_t port)
 {
-	char listening[32], threads[16], timeout[16], request_max[16];
+	char listening[32], threads[16], timeout[16], keep[16], request_max[16];
 	/* clang-format off */
 	const char *options[] = {
 		"listening_ports", listening,
@@ -116,7 +130,8 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 		"connection_queue", "16",
 		"listen_backlog", "256",
 		"max_request_size", request_max,
-		"enable_keep_alive", "no",
+		"enable_keep_alive", "yes",
+		"keep_alive_timeout_ms", keep,
 		"tcp_nodelay", "1",
 		"decode_url", "no",
 		"decode_query_string", "no",
@@ -142,6 +157,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 	snprintf(threads, sizeof(threads), "%u", server->slots.count);
 	snprintf(request_max, sizeof(request_max), "%d", SLOTS_REQUEST_MAX);
 	snprintf(timeout, sizeof(timeout), "%u", config->http_timeout_ms);
+	snprintf(keep, sizeof(keep), "%d", SLOTS_KEEP_MS);
 	server->mg = mg_start(&callbacks, server, options);
 	if (server->mg)
 		return 0;
@@ -161,9 +177,8 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 		return error_set(err, ENOMEM, "debug API: out of memory");
 	server->store = store;
 	server->timeout_ns = config->http_timeout_ms * NSEC_PER_MSEC;
-	/* The last free worker ends a slow connection for the next; that takes two. */
-	if (workers < 2)
-		workers = 2;
+	if (workers < SLOTS_FREE_MIN)
+		workers = SLOTS_FREE_MIN;
 	slots_init(&server->slots, workers < SLOTS_MAX ? workers : SLOTS_MAX);
 
 	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */

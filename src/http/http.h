@@ -6,9 +6,10 @@
  * Threads:  civetweb's own (config->http_threads workers); counters from any.
  * Blocking: http_start() until the port is bound; http_stop() until all workers are gone (tens of
  *           ms, whatever the clients do).
- * Limits:   GET and HEAD; one request a connection, of at most 8 KiB; config->http_timeout_ms for
- *           a slow one, and no time at all once others wait (slots.h). Each worker holds at most
- *           one snapshot.
+ * Limits:   GET and HEAD; a request of at most 8 KiB; config->http_timeout_ms for a slow one, and
+ *           no time at all once others wait; all workers but two serve connections that are kept
+ *           open between requests, the others one request each (slots.h). Each worker holds at
+ *           most one snapshot.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/errors.h"
@@ -29,6 +30,18 @@ __attribute__((format(printf, 4, 5))) static void add(char *head, size_t size, s
 		*used += (size_t)length;
 }
 
+/* civetweb's word for data of ours that goes with a connection: NULL or not is all we need. */
+void reply_may_keep(struct mg_connection *conn, bool may_keep)
+{
+	mg_set_user_connection_data(conn, may_keep ? conn : NULL);
+}
+
+static void write_all(struct mg_connection *conn, const void *bytes, size_t length)
+{
+	if (mg_write(conn, bytes, length) != (int)length)
+		mg_disable_connection_keep_alive(conn);
+}
+
 /* Head and body in one send: on the loopback each runs through the receiver's side of TCP, too, and
  * costs more than the copy. */
 static void write_whole(struct mg_connection *conn, const char *head, size_t head_length,
@@ -37,22 +50,25 @@ static void write_whole(struct mg_connection *conn, const char *head, size_t hea
 	char *whole = malloc(head_length + reply->length);
 
 	if (!whole) {
-		mg_write(conn, head, head_length);
-		mg_write(conn, reply->body, reply->length);
+		write_all(conn, head, head_length);
+		write_all(conn, reply->body, reply->length);
 		return;
 	}
 	memcpy(whole, head, head_length);
 	memcpy(whole + head_length, reply->body, reply->length);
-	mg_write(conn, whole, head_length + reply->length);
+	write_all(conn, whole, head_length + reply->length);
 	free(whole);
 }
 
 int reply_send(struct mg_connection *conn, const struct reply *reply)
 {
 	const struct mg_request_info *ri = mg_get_request_info(conn);
+	bool is_kept = reply->status < 400 && mg_get_user_connection_data(conn);
 	char head[HEAD_MAX];
 	size_t used = 0;
 
+	if (!is_kept)
+		mg_disable_connection_keep_alive(conn);
 	add(head, sizeof(head), &used, "HTTP/1.1 %d %s\r\n", reply->status,
 	    reason(conn, reply->status));
 	if (reply->media_type)
@@ -64,9 +80,10 @@ int reply_send(struct mg_connection *conn, const struct reply *reply)
 		add(head, sizeof(head), &used, "ETag: %s\r\nVary: Accept\r\n", reply->etag);
 	add(head, sizeof(head), &used,
 	    "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
-	    "Connection: close\r\n\r\n");
+	    "Connection: %s\r\n\r\n",
+	    is_kept ? "keep-alive" : "close");
 	if (!reply->media_type || (ri && ri->request_method && !strcmp(ri->request_method, "HEAD")))
-		mg_write(conn, head, used);
+		write_all(conn, head, used);
 	else
 		write_whole(conn, head, used, reply);
 	return reply->status;

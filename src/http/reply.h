@@ -9,6 +9,7 @@
 #define HTTP_REPLY_H
 
 #include <civetweb.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define REPLY_ALLOW "GET, HEAD"
@@ -20,6 +21,9 @@ struct reply {
 	const void *body;
 	size_t length;
 };
+
+/* Whether the connection may be kept once this request is answered; after an error it is not. */
+void reply_may_keep(struct mg_connection *conn, bool may_keep);
 
 /* Sends it; a HEAD request gets the same without the body. Returns the status. */
 int reply_send(struct mg_connection *conn, const struct reply *reply);

@@ -196,15 +196,34 @@ unlock:
 	pthread_mutex_unlock(&s->lock);
 }
 
-void slots_served(struct slots *s, const struct mg_connection *conn)
+/* Whether a connection that now begins its first request may be kept. */
+static bool may_keep(struct slots *s)
 {
+	if (s->kept + SLOTS_FREE_MIN >= s->count)
+		return false;
+	return s->tries++ < SLOTS_TRIES_MAX || s->tries % SLOTS_TRY_EACH == 0;
+}
+
+bool slots_served(struct slots *s, const struct mg_connection *conn, bool wants_keep)
+{
+	bool is_kept = false;
 	struct slot *slot;
 
 	pthread_mutex_lock(&s->lock);
 	slot = find_slot(s, conn);
-	if (slot)
+	if (slot) {
 		slot->is_waiting = false;
+		slot->since_ns = clock_now_ns();
+		if (slot->is_kept) {
+			s->tries = 0;
+		} else if (wants_keep && may_keep(s)) {
+			slot->is_kept = true;
+			s->kept++;
+		}
+		is_kept = slot->is_kept;
+	}
 	pthread_mutex_unlock(&s->lock);
+	return is_kept && wants_keep;
 }
 
 static uint64_t bytes_received(uint16_t local, uint16_t remote)
@@ -224,16 +243,20 @@ static uint64_t bytes_received(uint16_t local, uint16_t remote)
 int slots_refusal(struct slots *s, const struct mg_connection *conn, uint64_t timeout_ns)
 {
 	const struct mg_request_info *ri = mg_get_request_info(conn);
+	bool is_late, is_kept;
 	struct slot *slot;
-	bool is_late;
 
 	pthread_mutex_lock(&s->lock);
 	slot = find_slot(s, conn);
+	is_kept = slot && slot->is_kept;
+	if (is_kept)
+		timeout_ns = SLOTS_KEEP_MS * NSEC_PER_MSEC;
 	is_late = slot && (slot->is_cut || clock_now_ns() - slot->since_ns >= timeout_ns);
 	pthread_mutex_unlock(&s->lock);
 	if (is_late)
 		return 408;
-	if (ri && bytes_received(s->port, (uint16_t)ri->remote_port) >= SLOTS_REQUEST_MAX)
+	if (!is_kept && ri &&
+	    bytes_received(s->port, (uint16_t)ri->remote_port) >= SLOTS_REQUEST_MAX)
 		return 431;
 	return 400;
 }
@@ -245,6 +268,7 @@ void slots_leave(struct slots *s, const struct mg_connection *conn)
 	pthread_mutex_lock(&s->lock);
 	slot = find_slot(s, conn);
 	if (slot) {
+		s->kept -= slot->is_kept;
 		slot->conn = NULL;
 		s->used--;
 	}

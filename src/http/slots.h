@@ -15,6 +15,12 @@
  *  - the send buffer takes the greatest answer as a whole, so a client that does not read holds
  *    nobody up.
  *
+ * A connection that is kept for further requests holds a worker, too, for as long as SLOTS_KEEP_MS
+ * between two of them. So all workers but two may be kept, and what is said above is done among the
+ * others: who is kept takes nothing from who is not, however slow, and is never ended for them. A
+ * client that does not come back (curl, run each second) costs a wake-up to see it go; so after
+ * SLOTS_TRIES_MAX of them in a row only one in SLOTS_TRY_EACH is kept, until one comes back.
+ *
  * civetweb does not tell which file descriptor a connection has. The one that is bound to the
  * server's port and connected to the client's is found among the open ones, duplicated, looked at
  * again, and shut down for reading: the duplicate keeps it from being another by then.
@@ -32,19 +38,25 @@
 #include <stdint.h>
 
 #define SLOTS_MAX 64
+#define SLOTS_FREE_MIN 2       /* workers that serve no kept connection: the measures need two */
 #define SLOTS_REQUEST_MAX 8192 /* bytes of a request that civetweb reads */
+#define SLOTS_KEEP_MS 20000    /* Prometheus asks each 15 s, if not told otherwise */
+#define SLOTS_TRIES_MAX 8
+#define SLOTS_TRY_EACH 17 /* a prime: in step with nobody */
 
 struct slots {
 	pthread_mutex_t lock;
 	uint16_t port;
 	unsigned int count; /* workers */
-	unsigned int used;
+	unsigned int used, kept;
+	unsigned int tries; /* connections kept or to be kept since one was used again */
 	uint64_t next_order;
 	struct slot {
 		const struct mg_connection *conn; /* NULL: free */
 		uint64_t order;			  /* of arrival */
-		uint64_t since_ns;
-		bool is_waiting; /* for the rest of its request */
+		uint64_t since_ns;		  /* arrival, or its latest request */
+		bool is_waiting;		  /* for the rest of its first request */
+		bool is_kept;
 		bool is_cut;
 	} slots[SLOTS_MAX];
 };
@@ -55,13 +67,15 @@ void slots_fini(struct slots *s);
 /* Prepares the socket that listens on `port`; without it the rest works all the same. */
 void slots_listen(struct slots *s, uint16_t port);
 
-/* The life of a connection: taken by a worker, request complete, about to be closed. */
+/* The life of a connection: taken by a worker, a request complete, about to be closed. */
 void slots_enter(struct slots *s, const struct mg_connection *conn);
-void slots_served(struct slots *s, const struct mg_connection *conn);
+/* Whether it may be kept after this request, if the client wants that. */
+bool slots_served(struct slots *s, const struct mg_connection *conn, bool wants_keep);
 void slots_leave(struct slots *s, const struct mg_connection *conn);
 
 /* civetweb tells bytes that are no request from too many and from too few in time only by its log.
- * The status for a connection whose request never became one: 408, 431 or 400. */
+ * The status for a connection whose request never became one: 408, 431 or 400; of a kept one too
+ * many are not told from bad ones. */
 int slots_refusal(struct slots *s, const struct mg_connection *conn, uint64_t timeout_ns);
 
 /* Stops listening and ends every wait of a worker, also of those connections that are queued: the

@@ -69,6 +69,18 @@ etag=$(http /metrics -D - -o /dev/null | sed -n 's/^[Ee][Tt]ag: *//p' | tr -d '\
 check "an ETag" test -n "$etag"
 check_equal "304 for the same one" 304 "$(status /metrics -H "If-None-Match: $etag")"
 
+# kept connections; not each, after all the clients above that did not come back
+connects() { # EXPECTED [CURL OPTIONS...]
+	local expected=$1
+
+	shift
+	[[ $(curl -sf "$@" -o /dev/null -o /dev/null -w '%{num_connects} ' \
+		"http://127.0.0.1:$DAEMON_PORT"/{health,metrics}) == "$expected" ]]
+}
+check_within 10 "two requests of a client go over one connection" connects "1 0 "
+check "now that one came back, the next is kept at once" connects "1 0 "
+check "but for one that asks to close it" connects "1 1 " -H 'Connection: close'
+
 # malformed
 host='Host: localhost\r\n'
 check_equal "no Host" 400 "$(raw_status 'GET /metrics HTTP/1.1\r\n\r\n')"

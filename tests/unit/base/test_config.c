@@ -69,7 +69,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.queue_batches, 16);
 	assert_int_equal(c.long_wait_us, 5000);
 	assert_int_equal(c.timeout_ms, 10000);
-	assert_int_equal(c.http_threads, 4);
+	assert_int_equal(c.http_threads, 6);
 	assert_int_equal(c.http_timeout_ms, 2000);
 	assert_int_equal(c.stats_clients, 8);
 	assert_int_equal(c.server_count, 10);
