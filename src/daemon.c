@@ -25,6 +25,11 @@
 #include "gather.h"
 #include "scheduler.h"
 
+/* What malloc() maps, and what it returns: while we start (glibc allows no more), and afterwards
+ * (its own beginning). */
+#define LOADING_BYTES (32 * 1024 * 1024)
+#define RUNNING_BYTES (128 * 1024)
+
 struct daemon {
 	struct config config;
 	struct instance *instance;
@@ -179,10 +184,22 @@ static int start_scheduler(struct daemon *d, const struct options *options, stru
 	return 0;
 }
 
-/* To load a BPF object libbpf reads the types of the whole kernel, ten times what the daemon needs
- * for itself, and has freed them by now; the heap would keep what it has once been. */
+/*
+ * To load a BPF object libbpf reads the types of the whole kernel, ten times what the daemon needs
+ * for itself, and frees them; several times at a start. Left alone, glibc maps them anew, page by
+ * page, and then keeps for good what the heap has once been. So it reuses that while we start, and
+ * gives it back.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LOADING_BYTES);
+	mallopt(M_TRIM_THRESHOLD, LOADING_BYTES);
+}
+
 static void return_memory(void)
 {
+	mallopt(M_MMAP_THRESHOLD, RUNNING_BYTES);
+	mallopt(M_TRIM_THRESHOLD, RUNNING_BYTES);
 	malloc_trim(0);
 }
 
@@ -196,6 +213,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 		return error_set(err, ENOMEM, "out of memory");
 	d->config = *config;
 	d->gather.statm_fd = -1;
+	keep_memory();
 	r = loader_new(&d->config, &d->loader, err);
 	scheduler_init(&d->scheduler, d->loader,
 		       &(struct sched_options){.slice_us = options->slice_us,
@@ -264,9 +282,11 @@ int daemon_scheduler_fd(const struct daemon *d)
 
 int daemon_scheduler_event(struct daemon *d, struct error *err)
 {
-	int r = scheduler_on_event(&d->scheduler, err);
+	int r;
 
-	return_memory(); /* it may have been loaded again */
+	keep_memory();
+	r = scheduler_on_event(&d->scheduler, err); /* may load it again */
+	return_memory();
 	return r;
 }
 

@@ -52,7 +52,15 @@ struct ring {
 	const uint64_t *producer_pos;
 };
 
+/* What is asked of the kernel's BTF, all at once: to parse it takes longer than what is asked. */
+struct layout {
+	int64_t preempt_count_from_rq; /* distance from a CPU's run queue; 0: unknown, or arm64 */
+	int reenqueue_args; /* of scx_bpf_reenqueue_local___v2; -1: there is no such function */
+	int create_dsq_args;
+};
+
 struct loader {
+	struct layout layout;
 	struct trace_bpf *trace;
 	struct input_bpf *input; /* NULL: not on this kernel */
 	struct counters counters;
@@ -67,14 +75,9 @@ void messages_clear(void);
 /* The first complaint since messages_clear(), else the name of the error; on the caller's stack. */
 void messages_first(int error, char *out, size_t size);
 
-/* layout.c: the distance from a CPU's run queue to its preempt count; 0: not in this kernel's
- * BTF, or not needed (arm64). */
-int64_t layout_preempt_count_from_rq(void);
+/* layout.c */
 bool layout_has_btf(void);
-/* Does the kernel have this function, as far as BPF programs may call it? */
-bool layout_has_function(const char *name);
-/* How many arguments it takes; -1 if there is no such function. */
-int layout_function_args(const char *name);
+void layout_read(struct layout *out);
 /* Byte offset of a member of a struct, also of an unnamed one inside it; -1 if it has none. */
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name);
 

@@ -11,24 +11,13 @@ bool layout_has_btf(void)
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
-bool layout_has_function(const char *name)
+/* How many arguments a function takes that BPF programs may call; -1 if there is none. */
+static int function_args(const struct btf *btf, const char *name)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
 
-	btf__free(btf);
-	return has;
-}
-
-int layout_function_args(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -1, args = -1;
-
-	if (id > 0)
-		args = btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type));
-	btf__free(btf);
-	return args;
+	return id < 0 ? -1
+		      : btf_vlen(btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type));
 }
 
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
@@ -54,10 +43,10 @@ int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type,
 	return -1;
 }
 
-/* Offset of a per-CPU variable in its section, -1 if it is in none. */
+/* Offset of a per-CPU variable in its section, -1 if it is in none. Sections come last. */
 static int64_t variable_offset(const struct btf *btf, const char *name, const struct btf_type **var)
 {
-	for (unsigned int id = 1; id < btf__type_cnt(btf); id++) {
+	for (unsigned int id = btf__type_cnt(btf) - 1; id > 0; id--) {
 		const struct btf_type *section = btf__type_by_id(btf, id);
 		const struct btf_var_secinfo *info;
 
@@ -93,18 +82,23 @@ static int64_t preempt_count_offset(const struct btf *btf)
 	return member < 0 ? -1 : offset + member;
 }
 
-int64_t layout_preempt_count_from_rq(void)
+static int64_t preempt_count_from_rq(const struct btf *btf)
+{
+	const struct btf_type *var;
+	int64_t queue = variable_offset(btf, "runqueues", &var), count = preempt_count_offset(btf);
+
+	return queue >= 0 && count >= 0 ? count - queue : 0;
+}
+
+void layout_read(struct layout *out)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	const struct btf_type *var;
-	int64_t queue, count, distance = 0;
 
+	*out = (struct layout){.reenqueue_args = -1, .create_dsq_args = -1};
 	if (!btf)
-		return 0;
-	queue = variable_offset(btf, "runqueues", &var);
-	count = preempt_count_offset(btf);
-	if (queue >= 0 && count >= 0)
-		distance = count - queue;
+		return;
+	out->preempt_count_from_rq = preempt_count_from_rq(btf);
+	out->reenqueue_args = function_args(btf, "scx_bpf_reenqueue_local___v2");
+	out->create_dsq_args = function_args(btf, "scx_bpf_create_dsq");
 	btf__free(btf);
-	return distance;
 }

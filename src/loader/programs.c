@@ -181,7 +181,7 @@ static int refused(int ret, struct error *err)
 
 static int trace_load_best(struct loader *l, const struct config *config, struct error *err)
 {
-	int64_t preempt = layout_preempt_count_from_rq();
+	int64_t preempt = l->layout.preempt_count_from_rq;
 	unsigned int mask = PROGRAMS_ALL, needed = 0;
 	int ret;
 
@@ -254,6 +254,7 @@ int programs_load(struct loader *l, const struct config *config, struct error *e
 				 "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built "
 				 "without CONFIG_DEBUG_INFO_BTF");
 	programs_feature(l, "btf", true, "kernel types are read from /sys/kernel/btf/vmlinux");
+	layout_read(&l->layout);
 	ret = trace_load_best(l, config, err);
 	if (ret)
 		return ret;

@@ -210,9 +210,9 @@ static struct bpf_map *map_find(struct sched *s, const char *name)
 
 /* What waits on a CPU that a real-time thread takes is told by a callback up to 6.18, by a
  * tracepoint from 6.19 on. */
-static int realtime_choose(struct sched *s)
+static int realtime_choose(struct sched *s, const struct layout *layout)
 {
-	bool is_new = layout_has_function("scx_bpf_reenqueue_local___v2");
+	bool is_new = layout->reenqueue_args >= 0;
 	struct bpf_program **release = member_find(s, "cpu_release");
 	struct bpf_program *old, *new;
 	int ret;
@@ -273,7 +273,7 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 		return -EINVAL;
 	ret = settings_fill(s, options, topology);
 	if (!ret)
-		ret = realtime_choose(s);
+		ret = realtime_choose(s, &l->layout);
 	if (!ret)
 		ret = maps_share(s, l);
 	if (!ret)
@@ -349,7 +349,7 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 	if (ret) {
 		messages_first(ret, reason, sizeof(reason));
 		/* 7.1 lists an argument that only the verifier fills in. */
-		if (layout_function_args("scx_bpf_create_dsq") > 2)
+		if (l->layout.create_dsq_args > 2)
 			snprintf(reason, sizeof(reason), "%s",
 				 "its BTF gives sched_ext's functions other prototypes");
 		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);
