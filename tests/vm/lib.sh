@@ -36,15 +36,16 @@ skip() { # REASON
 }
 
 # Runs the test's other half in a guest of each kernel; of those that GAMERD_VM_KERNELS names, with
-# --one, only on the first: for what has little to do with the kernel. A kernel that the mirror no
-# longer has is named and left out.
-in_guests() { # [--one] "KERNEL..." VM_OPTIONS...
+# --one, only on the first: for what has little to do with the kernel; with --last, only on the last. A
+# kernel that the mirror no longer has is named and left out.
+in_guests() { # [--one|--last] "KERNEL..." VM_OPTIONS...
 	local kernel kernels=${GAMERD_VM_KERNELS:-}
 
-	if [[ $1 == --one ]]; then
-		kernels=${kernels%% *}
-		shift
-	fi
+	case $1 in
+	--one) kernels=${kernels%% *} ;;
+	--last) kernels=${kernels##* } ;;
+	esac
+	[[ $1 != --* ]] || shift
 	for kernel in ${kernels:-$1}; do
 		VM_NUMBER=$((VM_NUMBER + 1))
 		if "$ROOT/tools/vm" --fetch --kernel "$kernel"; then

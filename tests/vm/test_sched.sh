@@ -42,21 +42,22 @@ refuse() {
 
 # All at once, so that the lightest has to get its turn beside the heaviest.
 every_priority() {
-	local nice heavy light
+	local nice heaviest lightest heavy light
 
-	for ((nice = -20; nice < 20; nice++)); do
-		hog "nice $nice" nice -n $nice
+	for nice in {-20..19..3}; do
+		hog "nice $nice" nice -n "$nice"
 	done
+	heaviest=${HOGS[0]} lightest=${HOGS[-1]}
 	hog SCHED_BATCH chrt -b 0
 	hog SCHED_IDLE chrt -i 0
 	hog "with CPUs that do not exist" taskset ffff0001
 	check_running "nice -20 to 19, SCHED_BATCH, SCHED_IDLE and a mask with unknown CPUs all run" "${HOGS[@]}"
-	mark "${HOGS[0]}"
-	check_running "the lightest of them again" "${HOGS[39]}"
-	read_cpu_time "${HOGS[0]}"
-	heavy=$((CPU_TIME - HOG_RAN[${HOGS[0]}]))
-	read_cpu_time "${HOGS[39]}"
-	light=$((CPU_TIME - HOG_RAN[${HOGS[39]}]))
+	mark "$heaviest"
+	check_running "the lightest of them again" "$lightest"
+	read_cpu_time "$heaviest"
+	heavy=$((CPU_TIME - HOG_RAN[$heaviest]))
+	read_cpu_time "$lightest"
+	light=$((CPU_TIME - HOG_RAN[$lightest]))
 	check "the heaviest gets more: $heavy and $light hundredths of a second" test $heavy -gt $light
 	end_hogs
 }
@@ -150,7 +151,7 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 		not_ok "the daemon gets ready"
 		finish
 	fi
-	check "it schedules" holds '.mode == "sched" and .sched.enabled'
+	check_within 10 "it schedules" holds '.mode == "sched" and .sched.enabled'
 	sed 's/^/# /' "$DAEMON_LOG"
 	refuse
 	every_priority
@@ -169,7 +170,13 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 	finish
 fi
 
+# CI has each number of CPUs on one of its kernels.
 . tests/vm/lib.sh
-in_guests "7.3 7.2 7.0 6.19"
-in_guests --one "7.3 7.2 7.0 6.19" --cpus 4
+if [[ ${CI:-} == true ]]; then
+	in_guests --one 7.3
+	in_guests --last 6.19 --cpus 4
+else
+	in_guests "7.3 7.2 7.0 6.19"
+	in_guests "7.3 7.2 7.0 6.19" --cpus 4
+fi
 finish
