@@ -79,7 +79,7 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 		not_ok "the daemon gets ready"
 		finish
 	fi
-	check "it schedules" holds '.mode == "sched" and .sched.enabled'
+	check_within 10 "it schedules" holds '.mode == "sched" and .sched.enabled'
 	server pipewire
 	server pulseaudio
 	check "urgent threads were scheduled" holds '.sched.urgent_total > 0'

@@ -43,7 +43,7 @@ life() { # MODE ARGS...
 
 	start_daemon "${@:2}" || { not_ok "the daemon gets ready"; finish; }
 	sed 's/^/# /' "$DAEMON_LOG"
-	check "mode $mode" holds '.mode == $mode' --arg mode "$mode"
+	check_within 10 "mode $mode" holds '.mode == $mode' --arg mode "$mode"
 	count_events
 	# The kernel's own workers, woken for the console, are no readers.
 	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'

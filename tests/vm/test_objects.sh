@@ -39,7 +39,7 @@ schedule() {
 	if [[ $(kernel_series) == 7.1 ]] && ! is_state enabled; then
 		no_scheduler
 	else
-		check "it schedules" holds '.mode == "sched" and .sched.enabled'
+		check_within 10 "it schedules" holds '.mode == "sched" and .sched.enabled'
 	fi
 	"${GAMERD%/*}/tests/verified_insns" | sort >"$TEST_DIR/insns"
 	if [[ ${GAMERD_UPDATE:-} == 1 ]]; then
@@ -58,7 +58,7 @@ no_scheduler() {
 
 	check_equal "one sentence says why it does not schedule" 1 "$(grep -c 'warning: observing, not scheduling: ' "$DAEMON_LOG")"
 	check "the sentence names the cause" grep -q 'other prototypes' "$DAEMON_LOG"
-	check "it observes" holds '.mode == "observe" and (.sched.enabled | not)'
+	check_within 10 "it observes" holds '.mode == "observe" and (.sched.enabled | not)'
 	stop_daemon
 	daemon_prepare
 	said=$("$GAMERD" --require-sched --config "$DAEMON_CONFIG" 2>&1)

@@ -23,7 +23,7 @@ refused() { # NAME PATTERN
 observes() { # NAME PATTERN
 	start_daemon --sched || { not_ok "$1: the daemon gets ready"; return; }
 	check_equal "$1: says once why it observes" 1 "$(grep -cE "observing, not scheduling: $2" "$DAEMON_LOG")"
-	check "$1: observes" holds '.mode == "observe" and (.sched.enabled | not)'
+	check_within 10 "$1: observes" holds '.mode == "observe" and (.sched.enabled | not)'
 	check "$1: visible in /health" eval "http /health | jq -e '.features[] |
 		select(.name == \"scheduler\") | (.available | not) and (.detail | startswith(\"observing: \"))'"
 	sed 's/^/# /' "$DAEMON_LOG"
