@@ -113,7 +113,8 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 
 	if (st && own_cpu)
 		llc = task_llc_set(st, own_cpu->llc);
-	if (!llc || !slot) {
+	/* Or its CPU is about to go. */
+	if (!llc || !slot || !own_cpu->is_online) {
 		scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_GLOBAL), cfg_sched.slice_ns,
 			   enq_flags);
 		return;
@@ -360,10 +361,33 @@ void BPF_PROG(gamer_cpu_online, __s32 cpu)
 	cpu_online_set(cpu, 1);
 }
 
+/* What is counted to the CPU goes to its local queue. */
+static __always_inline void queue_evacuate(__u64 queue, __s32 cpu)
+{
+	struct bpf_iter_scx_dsq it;
+	struct task_struct *p;
+
+	if (!bpf_iter_scx_dsq_new(&it, queue, 0))
+		while ((p = bpf_iter_scx_dsq_next(&it)))
+			if (scx_bpf_task_cpu(p) == cpu)
+				scx_move(&it, p,
+					 SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)cpu,
+					 0);
+	bpf_iter_scx_dsq_destroy(&it);
+}
+
+/* A CPU is not gone before all its threads are, and from here on it is asked for local ones only:
+ * one that no other CPU may take would hold it up for ever. The kernel sends them elsewhere. */
 SEC("struct_ops/gamer_cpu_offline")
 void BPF_PROG(gamer_cpu_offline, __s32 cpu)
 {
+	struct sched_cpu *going = sched_cpu_get(cpu);
+
 	cpu_online_set(cpu, 0);
+	if (!going)
+		return;
+	queue_evacuate(urgent_queue(going->llc), cpu);
+	queue_evacuate(normal_queue(going->llc), cpu);
 }
 
 /* A real-time thread takes the CPU: what was to run there next must be queued anew. */

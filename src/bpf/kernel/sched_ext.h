@@ -181,6 +181,10 @@ void scx_bpf_dispatch_vtime(struct task_struct *p, __u64 dsq_id, __u64 slice, __
 			    __u64 enq_flags) __ksym __weak;
 bool scx_bpf_dsq_move_to_local(__u64 dsq_id) __ksym __weak;
 bool scx_bpf_consume(__u64 dsq_id) __ksym __weak;
+bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p, __u64 dsq_id,
+		      __u64 enq_flags) __ksym __weak;
+bool scx_bpf_dispatch_from_dsq(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p,
+			       __u64 dsq_id, __u64 enq_flags) __ksym __weak;
 bool scx_bpf_task_set_slice(struct task_struct *p, __u64 slice) __ksym __weak;
 
 /* Nanoseconds, the same clock as bpf_ktime_get_ns() up to a cached reading. */
@@ -222,6 +226,15 @@ static __always_inline bool scx_move_to_local(__u64 dsq_id)
 	if (bpf_ksym_exists(scx_bpf_dsq_move_to_local))
 		return scx_bpf_dsq_move_to_local(dsq_id);
 	return scx_bpf_consume(dsq_id);
+}
+
+/* A thread that the iterator has come to, to another queue. */
+static __always_inline bool scx_move(struct bpf_iter_scx_dsq *it, struct task_struct *p,
+				     __u64 dsq_id, __u64 enq_flags)
+{
+	if (bpf_ksym_exists(scx_bpf_dsq_move))
+		return scx_bpf_dsq_move(it, p, dsq_id, enq_flags);
+	return scx_bpf_dispatch_from_dsq(it, p, dsq_id, enq_flags);
 }
 
 static __always_inline void scx_set_slice(struct task_struct *p, __u64 slice)
