@@ -117,5 +117,5 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 fi
 
 . tests/vm/lib.sh
-in_guests "7.3 7.1"
+in_guests "7.3 7.2 7.1 7.0 6.19"
 finish
