@@ -136,7 +136,7 @@ cpu_set_online() { # CPU 0|1
 check_kernel_log() {
 	local bad
 
-	bad=$(dmesg | grep -iE 'sched_ext.*(error|stall|fail)|BUG:|WARNING:|Call Trace|soft lockup|hung task|rcu.*stall')
+	bad=$(dmesg | grep -E 'sched_ext.*([Ee]rror|[Ss]tall|[Ff]ail)|BUG:|WARNING:|Call Trace|soft lockup|hung task|rcu.*stall')
 	check_equal "nothing bad in the kernel's log" "" "$bad"
 }
 
