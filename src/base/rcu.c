@@ -34,6 +34,22 @@ void rcu_reader_register(void)
 	rcu_reader_is_registered = true;
 }
 
+static void *thread_end(void *unused)
+{
+	return NULL;
+}
+
+/* liburcu ends the process if it gets no thread. This one's stack is kept for the next. */
+static int thread_try(void)
+{
+	pthread_t thread;
+	int ret = pthread_create(&thread, NULL, thread_end, NULL);
+
+	if (!ret)
+		pthread_join(thread, NULL);
+	return -ret;
+}
+
 int rcu_start(void)
 {
 	struct call_rcu_data *helper;
@@ -50,10 +66,11 @@ int rcu_start(void)
 	/* liburcu 0.13 gives the helper the signal mask of the thread that creates it. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	helper = get_default_call_rcu_data();
+	ret = thread_try();
+	helper = ret ? NULL : get_default_call_rcu_data();
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!helper)
-		return -ENOMEM;
+		return ret ? ret : -ENOMEM;
 	pthread_setname_np(get_call_rcu_thread(helper), "rcu");
 	return 0;
 }
