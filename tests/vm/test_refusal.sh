@@ -53,32 +53,41 @@ functions_changed() {
 }
 
 # From too little for the kernel's types to enough for all: the steps between fail one after the other,
-# the scheduler's last. Where only that one fails, a daemon that need not schedule observes.
+# the scheduler's last. Where only that one fails, a daemon that need not schedule observes: the
+# limit for that is looked for between the last refusal and the first success.
 memory_short() {
-	local mib attached=0 refused=0 observed=0
+	local mib
 
-	for mib in 8 16 24 {32..60..4} 72; do
-		start_in "$mib" --require-sched
-		if grep -qw ready "$DAEMON_LOG"; then
-			attached=$((attached + 1))
-			stop_daemon
-			check_equal "$mib MiB: it ends well: exit status" 0 "$DAEMON_STATUS"
-		else
-			refused=$((refused + 1))
-			wait_daemon 30
-			check_equal "$mib MiB: refused: exit status" 1 "$DAEMON_STATUS"
-			check_equal "$mib MiB: refused with one sentence" 1 "$(grep -c . "$DAEMON_LOG")"
-			check "$mib MiB: nothing else is blamed" eval "! grep -q prototypes '$DAEMON_LOG'"
-			sed "s/^/# $mib MiB: /" "$DAEMON_LOG"
-			if grep -q -- '--require-sched: ' "$DAEMON_LOG"; then
-				observed=$((observed + 1))
-				observes_in "$mib"
-			fi
-		fi
-		check_equal "$mib MiB: nothing is left attached" disabled "$(<$STATE)"
+	FAILED_MIB=0 ENOUGH_MIB=0 OBSERVED=0
+	for mib in {8..72..8}; do
+		try_limit $mib
 	done
-	check "some limits were too small, and some large enough" test $attached -gt 0 -a $refused -gt 0
-	check "and one for the scheduler only" test $observed -gt 0
+	check "some limits were too small, and some large enough" test $FAILED_MIB -gt 0 -a $ENOUGH_MIB -gt 0
+	for ((mib = ENOUGH_MIB - 1; !OBSERVED && mib > FAILED_MIB; mib--)); do
+		try_limit $mib
+	done
+	check "and one for the scheduler only" test $OBSERVED -gt 0
+}
+
+try_limit() { # MIB
+	start_in "$1" --require-sched
+	if grep -qw ready "$DAEMON_LOG"; then
+		((ENOUGH_MIB && ENOUGH_MIB < $1)) || ENOUGH_MIB=$1
+		stop_daemon
+		check_equal "$1 MiB: it ends well: exit status" 0 "$DAEMON_STATUS"
+	else
+		((FAILED_MIB > $1)) || FAILED_MIB=$1
+		wait_daemon 30
+		check_equal "$1 MiB: refused: exit status" 1 "$DAEMON_STATUS"
+		check_equal "$1 MiB: refused with one sentence" 1 "$(grep -c . "$DAEMON_LOG")"
+		check "$1 MiB: nothing else is blamed" eval "! grep -q prototypes '$DAEMON_LOG'"
+		sed "s/^/# $1 MiB: /" "$DAEMON_LOG"
+		if grep -q -- '--require-sched: ' "$DAEMON_LOG"; then
+			OBSERVED=$((OBSERVED + 1))
+			observes_in "$1"
+		fi
+	fi
+	check_equal "$1 MiB: nothing is left attached" disabled "$(<$STATE)"
 }
 
 # Starts the daemon with no more address space than that, and waits until it is ready or gone.
