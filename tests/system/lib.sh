@@ -58,6 +58,11 @@ check_equal() { # NAME EXPECTED ACTUAL
 	fi
 }
 
+# Lets time pass: for what is measured over a time, never for what can be waited for.
+pause() { # SECONDS
+	read -rt "$1" <> <(:)
+}
+
 # CMD must succeed within SECONDS.
 check_within() { # SECONDS NAME CMD...
 	local seconds=$1 name=$2

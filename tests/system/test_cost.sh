@@ -17,7 +17,7 @@ settled() {
 	local before
 
 	before=$(daemon_switches)
-	read -rt 0.5 <> <(:) || true
+	pause 0.5
 	[[ $(daemon_switches) == "$before" ]]
 }
 
@@ -30,7 +30,7 @@ after=$(daemon_switches)
 check_equal "1000 forks and execs of /bin/true wake no thread" 0 $((after - before))
 
 before=$(daemon_switches)
-read -rt 10 <> <(:) || true
+pause 10
 after=$(daemon_switches)
 check_equal "10 s at rest wake no thread" 0 $((after - before))
 
@@ -56,7 +56,7 @@ reader_cost() { # prints the CPU time in ns of 10^6 ns that pass while a reader 
 	start=${EPOCHREALTIME/./}
 	for _ in {1..20}; do
 		http /metrics -o /dev/null
-		read -rt 0.98 <> <(:) || true
+		pause 0.98
 	done
 	echo $((($(daemon_cpu_ns) - cpu) * 1000 / (${EPOCHREALTIME/./} - start)))
 }

@@ -22,9 +22,9 @@ published() {
 # Deltas are per connection: the first answer is the baseline.
 answers=$({
 	printf '{"req":"stats"}\n'
-	read -rt 1.5 <> <(:)
+	pause 1.5
 	printf '{"req":"stats","args":{"target":"top"}}\n'
-	read -rt 0.3 <> <(:)
+	pause 0.3
 } | socat -t 2 - "UNIX-CONNECT:$DAEMON_RUNTIME/stats")
 check_equal "two answers" 2 "$(wc -l <<<"$answers")"
 check_equal "the first is the baseline" 0 "$(head -n 1 <<<"$answers" | jq .args.resp.classes.normal.wakeups)"

@@ -5,8 +5,9 @@
 usage: report.py RECORDED FOLDER [EARLIER FOLDER]
 
 RECORDED has meta.json, threads.before, threads.after, memory, bpf.json, timehist and samples; of a
-load that asks the daemon, counters.before and counters.after, too. The folder gets flame.svg, stacks.txt, functions.txt, threads.txt, runqueue.txt, bpf.txt, memory.txt,
-summary.txt, with an earlier folder compare.txt, and profile.json with every figure.
+load that asks the daemon, counters.before and counters.after, too. The folder gets flame.svg,
+stacks.txt, functions.txt, threads.txt, runqueue.txt, bpf.txt, memory.txt, summary.txt, with an
+earlier folder compare.txt, and profile.json with every figure.
 """
 import json
 import re
