@@ -22,9 +22,11 @@
  * time of all its threads over the weight of all that are runnable: it is where a thread is that
  * got exactly its share. A thread that slept comes back with a credit of one slice at most. None is
  * queued so far ahead that it would wait longer than WAIT_MAX_NS for its share: this, and the debt,
- * bound the wait of every thread, by the weights at the time it is queued. Heavier threads that
- * join later stretch the wait of a light one. What a thread ran is charged, never what it might
- * have run.
+ * bound the wait of every thread, by the weights at the time it is queued. Two things stretch it:
+ * heavier threads that join later, and a crowd. Where a second's wait for its share is less than a
+ * slice, the rest of what a thread ran is forgiven, the LLC's vtime hardly advances, and one that
+ * was queued further ahead before may wait for very long. What a thread ran is charged, never what
+ * it might have run.
  *
  * Affinity. A CPU takes the first thread of a queue that may run there, so one bound to a single
  * CPU is never behind another CPU's work; if its CPU is idle, it goes there directly.
