@@ -2,7 +2,8 @@
 # From the lines of bench/run-sched.d/guest (slurped) to {schedulers, rows, failures, notes, raw}; with $text, to text.
 #
 # Of several boots the worst latency counts, every missed period, the mean share and the shortest
-# time. A row's bar is tested for scx_gamerd, and only where it scheduled.
+# time. A row's bar is tested for scx_gamerd, and only where it scheduled; that of a row in OFF, for
+# scx_gamerd without instruments.
 
 def mean: if length == 0 then null else add / length end;
 def worst(f): map(f) | max;
@@ -65,15 +66,23 @@ def rows: [
 	["messaging", "perf bench messaging: s", 3, "eevdf", "<= 1.10 EEVDF"],
 	["exec", "150 fork+exec+2 ms: s", 3, "eevdf", "<= 1.10 EEVDF"],
 	["pipe", "perf bench pipe: s", 3, "eevdf", "<= 1.15 EEVDF"],
-	["switch", "  instructions per wake-up + switch", 0, "scx_simple", ""],
+	["messaging_off", "instruments off: messaging: s", 3, "scx_simple", "<= 1.02 scx_simple"],
+	["exec_off", "  fork+exec: s", 3, "scx_simple", "<= 1.02 scx_simple"],
+	["pipe_off", "  pipe: s", 3, "scx_simple", "<= 1.02 scx_simple"],
+	["switch", "pipe: instructions per wake-up + switch", 0, "scx_simple", ""],
 	["wake_hooks", "  of them in BPF, per wake-up", 0, "scx_simple", ""],
 	["switch_hooks", "  of them in BPF, per switch", 0, "scx_simple", ""]
 ];
 
+def is_off: endswith("_off");
+def key_of: rtrimstr("_off");
+
 # Does it hold? null: can't be said.
 def at_most($x; $factor; $base): if $x == null or $base == null then null else $x <= $factor * $base end;
-def holds($f; $key): $f.scx_gamerd as $our | if $our == null or $our[$key] == null then null else
-	if $key == "wake_p99" then [at_most($our.wake_p99; 1.5; $f.rr.wake_p99),
+def holds($f; $key): (if $key | is_off then $f.off else $f.scx_gamerd end) as $our |
+	if $our == null or $our[$key | key_of] == null then null else
+	if $key | is_off then at_most($our[$key | key_of]; 1.02; $f.scx_simple[$key | key_of])
+	elif $key == "wake_p99" then [at_most($our.wake_p99; 1.5; $f.rr.wake_p99),
 				    at_most($our.wake_p99; 0.01; $f.eevdf.wake_p99)] |
 				   if any(. == false) then false elif any(. == null) then null else true end
 	elif $key == "wake_max" then at_most($our.wake_max; 3; $f.rr.wake_max)
@@ -92,15 +101,19 @@ def table:
 	. as $lines |
 	([$lines[].scheduler] | reduce .[] as $s ([]; if index([$s]) then . else . + [$s] end)) as $names |
 	(reduce $names[] as $s ({}; .[$s] = ($lines | map(select(.scheduler == $s)) | figures))) as $f |
-	($lines | map(select(.scheduler == "scx_gamerd")) | length > 0 and all(.mode == "sched")) as $schedules |
+	def schedules($name): $lines | map(select(.scheduler == $name)) | length > 0 and all(.mode == "sched");
 	{
 		schedulers: [$names[] | . as $s | {name: $s,
 			mode: ($lines | map(select(.scheduler == $s).mode) | last)}],
 		rows: [rows[] | . as [$key, $title, $digits, $base, $bar] | {
 			key: $key, title: $title, digits: $digits, bar: $bar,
-			holds: (if $bar != "" and $schedules then holds($f; $key) else null end),
-			values: ($f | map_values({value: .[$key],
-				ratio: (if $base == null then null else per(.[$key]; $f[$base][$key]) end)}))
+			holds: (if $bar != "" and schedules(if $key | is_off then "off" else "scx_gamerd" end)
+				then holds($f; $key) else null end),
+			values: ($f | with_entries(.key as $name | .value = {
+				value: (if ($key | is_off) and ([$name] | inside([$base, "off"]) | not) then null
+					else .value[$key | key_of] end)} |
+				.value.ratio = if $base == null then null
+					       else per(.value.value; $f[$base][$key | key_of]) end))
 		}],
 		failures: [$lines[] | select(has("failure")) | {boot, scheduler, test, failure}],
 		notes: [$lines[] | select(has("note")) | "\(.scheduler): \(.note)"] | unique,
@@ -116,7 +129,8 @@ def fixed($digits):
 	if $digits == 0 then "\($n)" else
 		"\($n / $scale | floor).\("000\($n % $scale)" | .[length - $digits:])" end;
 def title: {eevdf: "EEVDF", nice: "nice -11", rr: "RR 20"}[.name] //
-	   if .name == "scx_gamerd" and .mode != "sched" then "gamerd, observing" else .name end;
+	   if .name == "off" then "instruments off"
+	   elif .name == "scx_gamerd" and .mode != "sched" then "gamerd, observing" else .name end;
 def cell($digits):
 	if .value == null then "-"
 	elif .ratio == null then (.value | fixed($digits)) + "         "
