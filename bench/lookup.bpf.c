@@ -58,7 +58,7 @@ static __always_inline void state_review(struct context *c)
 	struct task_state *st = bpf_task_storage_get(&task_states, c->task, NULL, 0);
 
 	if (st) {
-		task_class_review(c->task, st, c->slot, 1, false);
+		task_class_review(c->task, st, c->slot, 1);
 		sum += st->class;
 	}
 }
@@ -85,7 +85,7 @@ static int turn_storage(__u32 i, struct context *c)
 static int turn_cached(__u32 i, struct context *c)
 {
 	key_at(i);
-	task_class_review(c->task, c->state, c->slot, 1, false);
+	task_class_review(c->task, c->state, c->slot, 1);
 	return 0;
 }
 
@@ -93,7 +93,7 @@ static int turn_stale(__u32 i, struct context *c)
 {
 	key_at(i);
 	roles_generation++;
-	task_class_review(c->task, c->state, c->slot, 1, false);
+	task_class_review(c->task, c->state, c->slot, 1);
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 
 enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
-	SETTING_SOURCE,	 /* enum config_source by its name */
+	SETTING_NAME,	 /* an enum by one of its names */
 	SETTING_BOOL,	 /* true or false */
 	SETTING_NUMBER,	 /* uint32_t in a range */
 	SETTING_SIZE,	 /* the same, a power of two and at least a page */
@@ -27,12 +27,13 @@ enum setting_type {
 struct setting {
 	const char *key;
 	enum setting_type type;
-	size_t offset;	   /* of the field in struct config */
-	size_t size;	   /* of a path's field */
-	uint32_t min, max; /* of a number */
-	uint32_t value;	   /* default of a number, bool or source */
-	const char *text;  /* default of a path */
-	bool is_optional;  /* the path may be "" */
+	size_t offset;		  /* of the field in struct config */
+	size_t size;		  /* of a path's field */
+	uint32_t min, max;	  /* of a number */
+	uint32_t value;		  /* default of a number, bool or enum */
+	const char *const *names; /* of an enum, by value; NULL ends */
+	const char *text;	  /* default of a path */
+	bool is_optional;	  /* the path may be "" */
 	const char *help;
 };
 
@@ -42,9 +43,14 @@ struct setting {
 		NAMED(field), .type = SETTING_PATH, .size = sizeof(((struct config *)0)->field), \
 			      .text = text_, .is_optional = is_optional_, .help = help_          \
 	}
-#define CHOICE(field, type_, value_, help_)                                 \
-	{                                                                   \
-		NAMED(field), .type = type_, .value = value_, .help = help_ \
+#define BOOL(field, value_, help_)                                                 \
+	{                                                                          \
+		NAMED(field), .type = SETTING_BOOL, .value = value_, .help = help_ \
+	}
+#define NAME(field, names_, value_, help_)                                            \
+	{                                                                             \
+		NAMED(field), .type = SETTING_NAME, .names = names_, .value = value_, \
+			      .help = help_                                           \
 	}
 #define NUMBER(field, type_, min_, max_, value_, help_)                                 \
 	{                                                                               \
@@ -56,18 +62,33 @@ struct setting {
 		.key = key_, .type = type_, .help = help_ \
 	}
 
+static const char *const source_names[] = {
+	[CONFIG_SOURCE_AUTO] = "auto",
+	[CONFIG_SOURCE_NETLINK] = "netlink",
+	[CONFIG_SOURCE_BPF] = "bpf",
+	[CONFIG_SOURCE_SCAN] = "scan",
+	NULL,
+};
+
+static const char *const measure_names[] = {
+	[CONFIG_MEASURE_ALL] = "all",
+	[CONFIG_MEASURE_LATENCY] = "latency",
+	[CONFIG_MEASURE_NONE] = "none",
+	NULL,
+};
+
 /* In the order in which they are applied: the list of servers before what is added to it. */
 static const struct setting settings[] = {
 	PATH(runtime_dir, "/run/scx_gamerd", false,
 	     "directory of the pid file and the stats socket"),
 	PATH(scx_stats_path, "/var/run/scx/root/stats", true,
 	     "second stats socket, where the tools of sched_ext look; \"\" for none"),
-	CHOICE(source, SETTING_SOURCE, CONFIG_SOURCE_AUTO,
-	       "where events of processes come from; auto takes the first that works"),
+	NAME(source, source_names, CONFIG_SOURCE_AUTO,
+	     "where events of processes come from; auto takes the first that works"),
 	LIST("servers", SETTING_SERVERS, "names that may get a role, instead of the built-in ones"),
 	LIST("servers_extra", SETTING_EXTRA, "more of them; one with the same name is replaced"),
-	CHOICE(grant_at_exec, SETTING_BOOL, true,
-	       "the kernel side grants a role at exec, before user space has looked"),
+	BOOL(grant_at_exec, true,
+	     "the kernel side grants a role at exec, before user space has looked"),
 	NUMBER(scan_interval_ms, SETTING_NUMBER, 100, 3600000, 5000,
 	       "period of the /proc scan, used only where there are no events"),
 	NUMBER(roles_max, SETTING_NUMBER, 1, SERVERS_MAX, 64, "processes with a role, in all"),
@@ -80,8 +101,9 @@ static const struct setting settings[] = {
 	       "batches of 8 KiB in the pool of each producer"),
 	NUMBER(long_wait_us, SETTING_NUMBER, 100, 10000000, 5000,
 	       "a latency-critical thread's wait that is recorded by itself"),
-	CHOICE(measure_normal, SETTING_BOOL, true,
-	       "measure the waits of normal and background threads, too"),
+	NAME(measure, measure_names, CONFIG_MEASURE_ALL,
+	     "waits for a CPU: of all threads, of the latency-critical ones, or of none, which "
+	     "makes each switch of threads cheaper"),
 	NUMBER(timeout_ms, SETTING_NUMBER, 1000, 30000, 10000,
 	       "a runnable thread that gets no CPU for so long ends the scheduler"),
 	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 6, "workers of the debug API"),
@@ -90,14 +112,6 @@ static const struct setting settings[] = {
 	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
-
-static const char *const source_names[] = {
-	[CONFIG_SOURCE_AUTO] = "auto",
-	[CONFIG_SOURCE_NETLINK] = "netlink",
-	[CONFIG_SOURCE_BPF] = "bpf",
-	[CONFIG_SOURCE_SCAN] = "scan",
-};
-#define SOURCES (sizeof(source_names) / sizeof(source_names[0]))
 
 static void *field_of(struct config *config, const struct setting *s)
 {
@@ -122,7 +136,7 @@ void config_init(struct config *config)
 		case SETTING_PATH:
 			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
 			break;
-		case SETTING_SOURCE:
+		case SETTING_NAME:
 			*(enum config_source *)field_of(config, s) = s->value;
 			break;
 		case SETTING_BOOL:
@@ -159,19 +173,32 @@ static int apply_path(struct config *config, const struct setting *s, const json
 	return 0;
 }
 
-static int apply_source(struct config *config, const struct setting *s, const json_t *value,
-			const char *source, struct error *err)
+/* The names of an enum: a, b, c. */
+static void names_join(const struct setting *s, char *out, size_t size)
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (unsigned int i = 0; s->names[i] && length < size; i++)
+		length += (size_t)snprintf(out + length, size - length, "%s%s", i ? ", " : "",
+					   s->names[i]);
+}
+
+static int apply_name(struct config *config, const struct setting *s, const json_t *value,
+		      const char *source, struct error *err)
 {
 	const char *text = json_string_value(value);
+	char names[48];
 
-	for (unsigned int i = 0; text && i < SOURCES; i++) {
-		if (strcmp(text, source_names[i]) == 0) {
-			*(enum config_source *)field_of(config, s) = i;
+	/* An enum is as wide as an unsigned int. */
+	for (unsigned int i = 0; text && s->names[i]; i++) {
+		if (strcmp(text, s->names[i]) == 0) {
+			*(unsigned int *)field_of(config, s) = i;
 			return 0;
 		}
 	}
-	return error_set(err, EINVAL, "%s: %s must be \"auto\", \"netlink\", \"bpf\" or \"scan\"",
-			 source, s->key);
+	names_join(s, names, sizeof(names));
+	return error_set(err, EINVAL, "%s: %s must be one of %s", source, s->key, names);
 }
 
 static int apply_bool(struct config *config, const struct setting *s, const json_t *value,
@@ -209,8 +236,8 @@ static int apply(struct config *config, const struct setting *s, const json_t *v
 	switch (s->type) {
 	case SETTING_PATH:
 		return apply_path(config, s, value, source, err);
-	case SETTING_SOURCE:
-		return apply_source(config, s, value, source, err);
+	case SETTING_NAME:
+		return apply_name(config, s, value, source, err);
 	case SETTING_BOOL:
 		return apply_bool(config, s, value, source, err);
 	case SETTING_NUMBER:
@@ -354,9 +381,9 @@ static void describe(FILE *out, const struct setting *s)
 		snprintf(range, sizeof(range), "absolute path%s", s->is_optional ? " or \"\"" : "");
 		snprintf(value, sizeof(value), "%s", s->text);
 		break;
-	case SETTING_SOURCE:
-		snprintf(range, sizeof(range), "auto, netlink, bpf, scan");
-		snprintf(value, sizeof(value), "%s", source_names[s->value]);
+	case SETTING_NAME:
+		names_join(s, range, sizeof(range));
+		snprintf(value, sizeof(value), "%s", s->names[s->value]);
 		break;
 	case SETTING_BOOL:
 		type = "boolean";

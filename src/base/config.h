@@ -33,6 +33,9 @@ enum config_source {
 	CONFIG_SOURCE_SCAN
 };
 
+/* Whose waits for a CPU are measured. */
+enum config_measure { CONFIG_MEASURE_ALL, CONFIG_MEASURE_LATENCY, CONFIG_MEASURE_NONE };
+
 /* A process name that may get a role, and the executables it may be. */
 struct config_server {
 	char name[CONFIG_NAME_MAX]; /* full name; the kernel's comm is its first 15 bytes */
@@ -55,11 +58,11 @@ struct config {
 	uint32_t ring_bytes;	       /* BPF ring buffer, power of two; default 256 KiB */
 	uint32_t queue_batches;	       /* pool of each producer; default 16 */
 	uint32_t long_wait_us;	       /* a latency class's wait that is recorded; default 5000 */
-	uint32_t timeout_ms;   /* of the kernel's watchdog over the scheduler; default 10000 */
-	bool measure_normal;   /* histogram waits of normal and background threads; default true */
-	uint32_t http_threads; /* default 6 */
-	uint32_t http_timeout_ms; /* default 2000 */
-	uint32_t stats_clients;	  /* at most so many clients on the stats sockets; default 8 */
+	uint32_t timeout_ms; /* of the kernel's watchdog over the scheduler; default 10000 */
+	enum config_measure measure; /* default all */
+	uint32_t http_threads;	     /* default 6 */
+	uint32_t http_timeout_ms;    /* default 2000 */
+	uint32_t stats_clients;	     /* at most so many clients on the stats sockets; default 8 */
 };
 
 /* The defaults, with the built-in list of servers. */

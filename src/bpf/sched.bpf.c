@@ -44,6 +44,7 @@
 #include "bpf/lib/sched_account.h"
 #include "bpf/lib/sched_dump.h"
 #include "bpf/lib/sched_exit.h"
+#include "bpf/lib/sched_hotplug.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_victim.h"
 #include "bpf/lib/sched_watch.h"
@@ -52,10 +53,16 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* --- wake-up and queues --------------------------------------------------------------------- */
 
+static __always_inline void local_insert(struct task_struct *p, struct sched_task *st,
+					 __u64 enq_flags)
+{
+	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st), enq_flags);
+}
+
 SEC("struct_ops/gamer_select_cpu")
 __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wake_flags)
 {
-	struct sched_task *st;
+	struct task_state *ts;
 	struct cpu_slot *slot;
 	bool is_idle = false;
 	__s32 cpu;
@@ -63,92 +70,106 @@ __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wa
 	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
 	if (!is_idle)
 		return cpu;
-	st = sched_task_get(p);
+	ts = task_state_get(p);
 	slot = slot_this_cpu();
-	if (!st || !slot)
+	if (!ts || !slot)
 		return cpu;
-	task_rank_set(p, st, scx_now());
-	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st), 0);
+	task_rank_set(p, ts);
+	local_insert(p, &ts->sched, 0);
 	slot->sched_direct++;
 	return cpu;
 }
 
-static __always_inline void urgent_enqueue(struct task_struct *p, struct sched_task *st, __s32 own,
-					   struct sched_cpu *own_cpu, struct cpu_slot *slot,
-					   __u64 now, __u64 enq_flags)
+/* Not inlined: what goes to a queue is in no hurry. */
+static __noinline int queue_insert(struct task_struct *p, struct task_state *ts,
+				   struct sched_llc *llc, __u64 enq_flags)
 {
-	__s32 victim = victim_claim(p, st, own, own_cpu, now);
-	__u64 slice = task_slice_ns(st), queue;
+	struct sched_task *st = &ts->sched;
+	bool is_urgent = st->rank > RANK_NORMAL;
 
-	slot->sched_urgent++;
-	if (victim < 0) {
-		scx_insert_vtime(p, urgent_queue(own_cpu->llc), slice, st->deadline_ns, enq_flags);
-		return;
-	}
-	slot->sched_preempts++;
-	queue = victim == own ? SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL)
-			      : SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)victim;
-	scx_insert(p, queue, slice, enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
+	place_enter(st, llc, is_urgent ? PLACE_URGENT : PLACE_NORMAL);
+	if (is_urgent)
+		scx_insert_vtime(p, urgent_queue(st->llc), task_slice_ns(st),
+				 scx_now() + target_ns(ts->class), enq_flags);
+	else
+		scx_insert_vtime(p, normal_queue(st->llc), cfg_sched.slice_ns, st->vtime,
+				 enq_flags);
+	return 0;
 }
 
 /* An idle CPU the thread may run on, or -1. One that has passed through gamer_select_cpu() has been
  * refused one a moment ago; if there is one by now, the thread waits for the end of a slice at
  * most. One bound to a single CPU never passes there, nor does one that is queued again. */
-static __always_inline __s32 idle_cpu_take(struct task_struct *p, __s32 own, __u64 enq_flags)
+static __always_inline __s32 idle_cpu_take(struct task_struct *p, __s32 own,
+					   const struct sched_cpu *own_cpu, __u64 enq_flags)
 {
 	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_CPU_SELECTED))
 		return -1;
-	if (scx_bpf_test_and_clear_cpu_idle(own))
+	if (own_cpu->rank == RANK_NONE && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)) &&
+	    scx_bpf_test_and_clear_cpu_idle(own))
 		return own;
-	if (p->nr_cpus_allowed == 1)
-		return -1;
-	return scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	return p->nr_cpus_allowed == 1 ? -1 : scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+}
+
+/* Bound to a CPU where nobody waits: the queue would make it no difference, only cost. */
+static __always_inline bool is_next_anyway(struct task_struct *p, const struct sched_llc *llc,
+					   const struct sched_cpu *own_cpu, __u64 enq_flags)
+{
+	return p->nr_cpus_allowed == 1 && !llc->normal &&
+	       (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)) && !own_cpu->local &&
+	       !own_cpu->is_parked;
 }
 
 SEC("struct_ops/gamer_enqueue")
 void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 {
 	__s32 own = scx_bpf_task_cpu(p), idle;
-	struct sched_task *st = sched_task_get(p);
+	struct task_state *ts = task_state_get(p);
 	struct sched_cpu *own_cpu = sched_cpu_get(own);
 	struct cpu_slot *slot = slot_this_cpu();
-	struct sched_llc *llc = NULL;
-	__u64 now = scx_now();
+	struct sched_llc *llc;
+	struct sched_task *st;
 
-	if (st && own_cpu)
-		llc = task_llc_set(st, own_cpu->llc);
+	if (!ts || !own_cpu || !slot)
+		goto fail;
+	st = &ts->sched;
+	place_leave(st);
+	llc = task_llc_set(st, own_cpu->llc);
 	/* Or its CPU is about to go. */
-	if (!llc || !slot || !own_cpu->is_online) {
-		scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_GLOBAL), cfg_sched.slice_ns,
-			   enq_flags);
-		return;
-	}
-	task_rank_set(p, st, now);
-	task_vtime_bound(st, llc, WAIT_MAX_NS);
-	idle = idle_cpu_take(p, own, enq_flags);
+	if (!llc || !own_cpu->is_online)
+		goto fail;
+	if (st->charged_ns != p->se.sum_exec_runtime)
+		task_settle(p, st, own_cpu, llc);
+	task_rank_set(p, ts);
+	idle = idle_cpu_take(p, own, own_cpu, enq_flags);
 	if (idle == own) {
 		slot->sched_direct++;
-		scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st),
-			   enq_flags);
+		local_insert(p, st, enq_flags);
 		scx_bpf_kick_cpu(own, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
-		return;
-	}
-	if (st->rank > RANK_NORMAL && idle < 0) {
-		urgent_enqueue(p, st, own, own_cpu, slot, now, enq_flags);
 		return;
 	}
 	if (st->rank > RANK_NORMAL) {
 		slot->sched_urgent++;
-		scx_insert_vtime(p, urgent_queue(own_cpu->llc), task_slice_ns(st), st->deadline_ns,
-				 enq_flags);
+		if (idle < 0 && cpu_preempt(p, st, own, own_cpu, slot, enq_flags))
+			return;
 	} else {
 		slot->sched_normal++;
-		scx_insert_vtime(p, normal_queue(own_cpu->llc), cfg_sched.slice_ns, st->vtime,
-				 enq_flags);
+		if (idle < 0 && is_next_anyway(p, llc, own_cpu, enq_flags)) {
+			place_enter_local(st, own_cpu, (__u32)own);
+			local_insert(p, st, enq_flags);
+			return;
+		}
 	}
+	queue_insert(p, ts, llc, enq_flags);
+	if (own_cpu->is_parked && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)))
+		own_cpu->is_passed = 1;
 	/* It finds the thread in the queue, even of another LLC. */
 	if (idle >= 0)
 		scx_bpf_kick_cpu(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+	return;
+
+fail:
+	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_GLOBAL), cfg_sched.slice_ns, enq_flags);
 }
 
 /* --- a CPU looks for work ------------------------------------------------------------------- */
@@ -172,29 +193,37 @@ static __always_inline bool queue_is_before(__u64 queue, __u64 vtime)
 
 /* `prev` has used its slice and would go on. It is in no queue, so it must be compared by hand. */
 static __always_inline bool prev_keeps(struct task_struct *prev, struct sched_cpu *cpu,
-				       struct cpu_slot *slot, __u64 now)
+				       struct sched_llc *llc)
 {
+	struct task_state *ts;
 	struct sched_task *st;
-	struct sched_llc *llc;
 
-	if (!prev->on_rq || !bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), prev->cpus_ptr))
+	if (!bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), prev->cpus_ptr))
 		return false;
-	st = sched_task_get(prev);
-	if (!st)
+	ts = task_state_get(prev);
+	if (!ts)
 		return false;
-	llc = task_llc_set(st, cpu->llc);
-	if (!llc)
+	st = &ts->sched;
+	if (task_llc_set(st, cpu->llc) != llc)
 		return false;
-	task_charge(st, cpu, slot, now);
-	if (cpu->rank == RANK_NORMAL)
-		cpu->running_ns = now;
-	task_rank_set(prev, st, now);
-	task_vtime_bound(st, llc, WAIT_MAX_NS);
-	cpu->rank = st->rank;
-	if (st->rank == RANK_NORMAL && queue_is_before(normal_queue(cpu->llc), st->vtime))
+	task_settle(prev, st, cpu, llc);
+	task_rank_set(prev, ts);
+	cpu_runs(cpu, st);
+	if (st->rank == RANK_NORMAL && llc->normal &&
+	    queue_is_before(normal_queue(cpu->llc), st->vtime))
 		return false;
 	scx_set_slice(prev, task_slice_ns(st));
 	return true;
+}
+
+static __always_inline bool urgent_take(const struct sched_llc *llc, __u32 index)
+{
+	return llc->urgent > 0 && scx_move_to_local(urgent_queue(index));
+}
+
+static __always_inline bool normal_take(const struct sched_llc *llc, __u32 index)
+{
+	return llc->normal > 0 && scx_move_to_local(normal_queue(index));
 }
 
 struct steal_search {
@@ -202,15 +231,15 @@ struct steal_search {
 	__u32 taken;
 };
 
-static int steal_visit(__u32 index, struct steal_search *search)
+static int steal_visit(__u32 step, struct steal_search *search)
 {
-	__u32 llc = search->own + 1 + index;
+	__u32 index = search->own + 1 + step;
+	struct sched_llc *llc;
 
-	if (llc >= cfg_sched.llc_count)
-		llc -= cfg_sched.llc_count;
-	if (scx_bpf_dsq_nr_queued(urgent_queue(llc)) && scx_move_to_local(urgent_queue(llc)))
-		search->taken = 1;
-	else if (scx_bpf_dsq_nr_queued(normal_queue(llc)) && scx_move_to_local(normal_queue(llc)))
+	if (index >= cfg_sched.llc_count)
+		index -= cfg_sched.llc_count;
+	llc = sched_llc_get(index);
+	if (llc && (urgent_take(llc, index) || normal_take(llc, index)))
 		search->taken = 1;
 	return search->taken != 0; /* the verifier wants to see that it is 0 or 1 */
 }
@@ -219,23 +248,24 @@ SEC("struct_ops/gamer_dispatch")
 void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 {
 	struct sched_cpu *this = sched_cpu_get(cpu);
-	struct cpu_slot *slot = slot_this_cpu();
 	struct steal_search search = {};
-	__u64 now = scx_now();
+	struct sched_llc *llc;
 
-	if (!this || !slot)
+	if (!this)
 		return;
-	if (cpu_owes(this, now)) {
-		if (scx_move_to_local(normal_queue(this->llc)))
+	llc = sched_llc_get(this->llc);
+	if (!llc)
+		return;
+	if (cpu_owes(this)) {
+		if (normal_take(llc, this->llc))
 			return;
 		this->debt_ns = 0; /* nobody to pay it to */
 	}
-	if (scx_bpf_dsq_nr_queued(urgent_queue(this->llc)) &&
-	    scx_move_to_local(urgent_queue(this->llc)))
+	if (urgent_take(llc, this->llc))
 		return;
-	if (prev && prev_keeps(prev, this, slot, now))
+	if (prev && prev->on_rq && prev_keeps(prev, this, llc))
 		return;
-	if (scx_move_to_local(normal_queue(this->llc)))
+	if (normal_take(llc, this->llc))
 		return;
 	this->debt_ns = 0; /* and no normal thread was kept waiting */
 	if (cfg_sched.llc_count < 2)
@@ -258,50 +288,89 @@ void BPF_PROG(gamer_runnable, struct task_struct *p, __u64 enq_flags)
 	if (!llc)
 		return;
 	task_vtime_bound(st, llc, cfg_sched.slice_ns);
-	llc_join(llc, st);
+	llc_join(llc, st, task_weight(p));
 }
 
 SEC("struct_ops/gamer_quiescent")
 void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 {
+	struct sched_cpu *cpu = sched_cpu_get(scx_bpf_task_cpu(p));
 	struct sched_task *st = sched_task_get(p);
 	struct sched_llc *llc;
 
-	if (!st)
+	if (!st || !cpu)
 		return;
+	llc = sched_llc_get(st->llc);
+	if (!llc)
+		return;
+	place_leave(st);
+	task_charge(p, st, cpu, llc);
 	if (deq_flags & SCX_VALUE(scx_deq_flags, SCX_DEQ_SLEEP))
 		budget_slept(&st->budget);
-	llc = sched_llc_get(st->llc);
-	if (llc && st->weight_counted)
+	if (st->weight_counted)
 		llc_leave(llc, st);
 }
 
 SEC("struct_ops/gamer_running")
 void BPF_PROG(gamer_running, struct task_struct *p)
 {
-	struct sched_cpu *cpu = sched_cpu_get((__s32)bpf_get_smp_processor_id());
+	__s32 index = (__s32)bpf_get_smp_processor_id();
+	struct sched_cpu *cpu = sched_cpu_get(index);
 	struct sched_task *st = sched_task_get(p);
-	__u64 now = scx_now();
+	struct sched_llc *llc;
 
 	if (!st || !cpu)
 		return;
-	st->charged_ns = now;
-	task_llc_set(st, cpu->llc);
-	cpu->running_ns = now;
-	cpu->rank = st->rank;
+	place_leave(st);
+	if (st->llc != cpu->llc)
+		task_llc_set(st, cpu->llc);
+	cpu_runs(cpu, st);
 	cpu->claimed = RANK_NONE;
+	if (!cpu->is_parked || st->rank != RANK_NORMAL)
+		return;
+	cpu->is_parked = 0;
+	/* The CPU has come back to it without looking for work, and there may be some before it. */
+	llc = sched_llc_get(cpu->llc);
+	if (llc && (cpu->is_passed || llc->urgent > 0) && !cpu_owes(cpu))
+		scx_bpf_kick_cpu(index, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+}
+
+/* Preempted by what does not run long, a thread stays next on its CPU, with the rest of its slice
+ * (if it is over, up to the next tick): that costs less than to queue it anew, and its caches are
+ * there. Not for ever, though: who preempts it may come at each tick. */
+static __always_inline void task_park(struct task_struct *p, struct sched_cpu *cpu)
+{
+	__u64 ran = p->se.sum_exec_runtime - cpu->charged_ns;
+
+	if (ran >= 2 * cfg_sched.slice_ns)
+		return;
+	scx_set_slice(p, ran < cfg_sched.slice_ns ? cfg_sched.slice_ns - ran : 1);
+	cpu->is_parked = 1;
+	cpu->is_passed = 0;
+}
+
+/* From 6.19 on. A real-time thread is about to take the CPU, or something above it already has,
+ * which leaves the preempted thread its slice: what was to run here next must be queued anew. */
+static __always_inline bool cpu_is_taken(struct task_struct *p, bool runnable)
+{
+	struct rq *rq = bpf_this_cpu_ptr(&runqueues);
+
+	return rq->rt.rt_nr_running || (runnable && ((struct task_struct___scx *)p)->scx.slice);
 }
 
 SEC("struct_ops/gamer_stopping")
 void BPF_PROG(gamer_stopping, struct task_struct *p, bool runnable)
 {
 	struct sched_cpu *cpu = sched_cpu_get((__s32)bpf_get_smp_processor_id());
-	struct sched_task *st = sched_task_get(p);
-	struct cpu_slot *slot = slot_this_cpu();
 
-	if (!st || !cpu || !slot)
+	if (!cpu)
 		return;
-	task_charge(st, cpu, slot, scx_now());
+	if (bpf_ksym_exists(scx_bpf_reenqueue_local___v2___anywhere) && cpu_is_taken(p, runnable)) {
+		cpu->claimed = RANK_NONE;
+		scx_bpf_reenqueue_local___v2___anywhere();
+	} else if (runnable && cpu->rank == RANK_NORMAL && cpu->claimed >= RANK_INPUT) {
+		task_park(p, cpu);
+	}
 	cpu->rank = RANK_NONE;
 }
 
@@ -309,20 +378,26 @@ SEC("struct_ops/gamer_set_weight")
 void BPF_PROG(gamer_set_weight, struct task_struct *p, __u32 weight)
 {
 	struct sched_task *st = sched_task_get(p);
+	struct sched_llc *llc;
 
-	if (st)
-		st->weight = weight;
+	llc = st && st->weight_counted ? sched_llc_get(st->llc) : NULL;
+	if (!llc)
+		return;
+	llc_leave(llc, st);
+	llc_join(llc, st, task_weight(p));
 }
 
+/* Here the state is made that all else relies on: at fork, or when the scheduler starts. */
 SEC("struct_ops/gamer_init_task")
 __s32 BPF_PROG(gamer_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
-	struct sched_task *st = bpf_task_storage_get(&sched_tasks, p, NULL,
+	struct task_state *ts = bpf_task_storage_get(&task_states, p, NULL,
 						     BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (!st)
+	if (!ts)
 		return -ENOMEM;
-	st->weight = WEIGHT_NICE_0;
+	/* There may be one of a scheduler that was here before. */
+	__builtin_memset(&ts->sched, 0, sizeof(ts->sched));
 	return 0;
 }
 
@@ -334,94 +409,25 @@ void BPF_PROG(gamer_enable, struct task_struct *p)
 
 	if (!st)
 		return;
-	st->weight = ((struct task_struct___scx *)p)->scx.weight;
+	st->charged_ns = p->se.sum_exec_runtime;
 	llc = sched_llc_get(st->llc);
 	if (llc)
 		st->vtime = llc->vtime;
 }
 
-/* --- CPUs and the scheduler itself ---------------------------------------------------------- */
+/* --- real-time threads, and the scheduler itself --------------------------------------------- */
 
-static __always_inline void cpu_online_set(__s32 index, __u32 is_online)
-{
-	struct sched_cpu *cpu = sched_cpu_get(index);
-	struct sched_llc *llc;
-
-	if (!cpu || cpu->is_online == is_online)
-		return;
-	cpu->is_online = is_online;
-	cpu->rank = RANK_NONE;
-	cpu->claimed = RANK_NONE;
-	cpu->debt_ns = 0;
-	llc = sched_llc_get(cpu->llc);
-	if (llc)
-		__sync_fetch_and_add(&llc->cpu_count, is_online ? 1 : -1);
-}
-
-/* With these two the kernel needs no restart when CPUs come and go: queues are no CPU's. */
-SEC("struct_ops/gamer_cpu_online")
-void BPF_PROG(gamer_cpu_online, __s32 cpu)
-{
-	cpu_online_set(cpu, 1);
-}
-
-/* What is counted to the CPU goes to its local queue. */
-static __always_inline void queue_evacuate(__u64 queue, __s32 cpu)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *p;
-
-	if (!bpf_iter_scx_dsq_new(&it, queue, 0))
-		while ((p = bpf_iter_scx_dsq_next(&it)))
-			if (scx_bpf_task_cpu(p) == cpu)
-				scx_move(&it, p,
-					 SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL_ON) | (__u32)cpu,
-					 0);
-	bpf_iter_scx_dsq_destroy(&it);
-}
-
-/* A CPU is not gone before all its threads are, and from here on it is asked for local ones only:
- * one that no other CPU may take would hold it up for ever. The kernel sends them elsewhere. */
-SEC("struct_ops/gamer_cpu_offline")
-void BPF_PROG(gamer_cpu_offline, __s32 cpu)
-{
-	struct sched_cpu *going = sched_cpu_get(cpu);
-
-	cpu_online_set(cpu, 0);
-	if (!going)
-		return;
-	queue_evacuate(urgent_queue(going->llc), cpu);
-	queue_evacuate(normal_queue(going->llc), cpu);
-}
-
-/* A real-time thread takes the CPU: what was to run there next must be queued anew. */
-static __always_inline void cpu_taken(__s32 index)
-{
-	struct sched_cpu *cpu = sched_cpu_get(index);
-
-	if (!cpu)
-		return;
-	cpu->rank = RANK_NONE;
-	cpu->claimed = RANK_NONE;
-}
-
-/* Until 6.18. The loader takes one of these two. */
+/* Up to 6.18 the kernel says when a real-time thread has taken the CPU. */
 SEC("struct_ops/gamer_cpu_release")
-void BPF_PROG(gamer_cpu_release, __s32 cpu, struct scx_cpu_release_args *args)
+void BPF_PROG(gamer_cpu_release, __s32 index, struct scx_cpu_release_args *args)
 {
-	cpu_taken(cpu);
-	scx_bpf_reenqueue_local();
-}
+	struct sched_cpu *cpu = sched_cpu_get(index);
 
-/* From 6.19 on. */
-SEC("tp_btf/sched_switch")
-int BPF_PROG(on_realtime, bool preempt, struct task_struct *prev, struct task_struct *next)
-{
-	if (!policy_is_rt(next->policy) || policy_is_rt(prev->policy))
-		return 0;
-	cpu_taken((__s32)bpf_get_smp_processor_id());
-	scx_bpf_reenqueue_local___v2___anywhere();
-	return 0;
+	if (cpu) {
+		cpu->rank = RANK_NONE;
+		cpu->claimed = RANK_NONE;
+	}
+	scx_bpf_reenqueue_local();
 }
 
 static int llc_init(__u32 llc, __s32 *error)

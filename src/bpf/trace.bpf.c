@@ -16,7 +16,8 @@
  * end of the last thread drops it. The proc connector tells user space about the same events, and
  * the socket filter lets through only those that concern a role.
  *
- * Needs 5.15. Only on_sched_waking and on_sched_switch are indispensable.
+ * Needs 5.15. Only on_sched_waking and on_sched_switch are indispensable; with the setting
+ * measure=none the latter is left out, for it decides nothing.
  */
 #include "bpf/kernel/types.h"
 
@@ -46,7 +47,7 @@ char LICENSE[] SEC("license") = "GPL";
 static __always_inline bool waker_evidence(struct task_struct *p, struct task_state *st,
 					   struct cpu_slot *slot, __u64 now)
 {
-	__u64 input_since = slot->input_since_ns;
+	__u64 input_since = slot->input_since_ns, run;
 	struct task_state *waker;
 	bool has_evidence = false;
 
@@ -61,8 +62,9 @@ static __always_inline bool waker_evidence(struct task_struct *p, struct task_st
 	waker = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), NULL, 0);
 	if (!waker || !waker->is_counted || waker->class != CLASS_AUDIO_SERVER)
 		return has_evidence;
-	client_wake(&st->client, now, st->run_ns);
-	st->run_ns = 0;
+	run = p->se.sum_exec_runtime;
+	client_wake(&st->client, now, run - st->client_run_ns);
+	st->client_run_ns = run;
 	return true;
 }
 
@@ -82,10 +84,11 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 	struct class_counters *counters;
 	struct cpu_slot *slot;
 	struct task_state *st;
-	bool has_evidence;
 	__u64 now;
 
 	if (task_is_queued(p)) {
+		if (cfg_measure == MEASURE_NONE)
+			return 0;
 		st = bpf_task_storage_get(&task_states, p, NULL, 0);
 		if (st)
 			st->is_wake_pending = 1;
@@ -95,10 +98,17 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 	st = bpf_task_storage_get(&task_states, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!slot || !st)
 		return 0;
-	now = bpf_ktime_get_ns();
+	/* For a verdict alone the time matters only where evidence is young or a role around. */
+	now = cfg_measure != MEASURE_NONE || slot->input_since_ns || roles_total || st->expires_ns
+		      ? bpf_ktime_get_ns()
+		      : 0;
+	if (waker_evidence(p, st, slot, now))
+		task_class_renew(p, st, slot, now);
+	else
+		task_class_review(p, st, slot, now);
+	if (cfg_measure == MEASURE_NONE)
+		return 0;
 	st->runnable_ns = now;
-	has_evidence = waker_evidence(p, st, slot, now);
-	task_class_review(p, st, slot, now, has_evidence);
 	counters = slot_class(slot, st->class);
 	if (counters)
 		counters->wakeups++;
@@ -115,7 +125,7 @@ int BPF_PROG(on_sched_wakeup_new, struct task_struct *p)
 	if (!st || !slot)
 		return 0;
 	st->runnable_ns = bpf_ktime_get_ns();
-	task_class_review(p, st, slot, st->runnable_ns, false);
+	task_class_review(p, st, slot, st->runnable_ns);
 	return 0;
 }
 
@@ -152,8 +162,8 @@ static __always_inline void role_end(struct task_struct *p, struct cpu_slot *slo
 /* The thread has run for the last time. Where tracepoints can be preempted (7.0 and newer) the
  * kernel leaves a program out that another thread, preempted on the same CPU, is in the middle of;
  * so an exit can go unseen by on_sched_process_exit. Here nothing is ever left out. */
-static __always_inline void thread_end(struct task_struct *p, struct task_state *st,
-				       struct cpu_slot *slot, __u64 now)
+static __noinline int thread_end(struct task_struct *p, struct task_state *st,
+				 struct cpu_slot *slot, __u64 now)
 {
 	struct role_entry *entry;
 	__u32 tgid = p->tgid;
@@ -161,38 +171,37 @@ static __always_inline void thread_end(struct task_struct *p, struct task_state 
 
 	task_class_clear(st, slot);
 	if (!roles_total || !has_exit_hook || task_live_threads(p) > 0)
-		return;
+		return 0;
 	entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
 	if (!entry)
-		return;
+		return 0;
 	/* It may be reaped and its PID be another process's. User space knows ticks only. */
 	start = task_start_ns(p);
 	if (entry->start_ns == start || entry->start_ns == start - start % NSEC_PER_TICK)
 		role_end(p, slot, now);
+	return 0;
 }
 
-static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 now)
+/* `since` is when it was switched in; 0: unseen. */
+static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot *slot, __u64 since,
+				       __u64 now)
 {
 	struct task_state *st = bpf_task_storage_get(&task_states, prev, NULL, 0);
 	struct class_counters *counters;
-	__u64 run;
 
 	if (!st)
 		return;
 	/* A server that runs from exec to its first long sleep in one go would else stay what it
 	 * was before: no wake-up looks at it for as long as it sleeps. */
 	if (st->generation != roles_generation)
-		task_class_review(prev, st, slot, now, false);
-	if (!st->running_ns) {
-		/* Switched in unseen: what it waited since is not known. */
+		task_class_renew(prev, st, slot, now);
+	if (!since) {
+		/* What it waited since is not known, either. */
 		st->runnable_ns = 0;
-	} else {
-		run = now - st->running_ns;
-		st->running_ns = 0;
-		st->run_ns += run;
+	} else if (st->is_counted) {
 		counters = slot_class(slot, st->class);
-		if (counters && st->is_counted)
-			counters->runtime_ns += run;
+		if (counters)
+			counters->runtime_ns += now - since;
 	}
 	if (task_is_queued(prev) || st->is_wake_pending)
 		st->runnable_ns = now; /* preempted, gave way, or being woken */
@@ -202,14 +211,17 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 	st->is_wake_pending = 0;
 }
 
-static __always_inline void long_wait(struct task_struct *prev, struct task_struct *next,
-				      struct task_state *st, struct cpu_slot *slot, __u64 wait,
-				      __u64 now)
+static __noinline int long_wait(struct task_struct *prev, struct task_struct *next,
+				struct task_state *st, __u64 wait, __u64 now)
 {
-	struct event *e = event_new(slot, EVENT_LONG_WAIT, now, next);
+	struct cpu_slot *slot = slot_this_cpu();
+	struct event *e;
 
+	if (!slot)
+		return 0;
+	e = event_new(slot, EVENT_LONG_WAIT, now, next);
 	if (!e)
-		return;
+		return 0;
 	e->long_wait.wait_ns = wait;
 	e->long_wait.class = st->class;
 	e->long_wait.holder_pid = prev->pid;
@@ -218,6 +230,7 @@ static __always_inline void long_wait(struct task_struct *prev, struct task_stru
 	e->long_wait.is_rt = policy_is_rt(next->policy);
 	e->long_wait.holder_is_rt = policy_is_rt(prev->policy);
 	event_submit(slot, e, long_wait_wake_flag(now));
+	return 0;
 }
 
 static __always_inline void switch_in(struct task_struct *prev, struct task_struct *next,
@@ -231,15 +244,14 @@ static __always_inline void switch_in(struct task_struct *prev, struct task_stru
 		slot->waits_unmeasured++;
 		return;
 	}
-	wait = now - st->runnable_ns;
-	st->running_ns = now;
-	task_class_review(next, st, slot, now, false);
+	task_class_review(next, st, slot, now);
 	if (!st->runnable_ns) {
 		slot->waits_unmeasured++;
 		return;
 	}
+	wait = now - st->runnable_ns;
 	st->runnable_ns = 0;
-	if (st->class >= CLASS_NORMAL && !cfg_measure_normal)
+	if (st->class >= CLASS_NORMAL && cfg_measure != MEASURE_ALL)
 		return;
 	/* The wake-up was stamped on another CPU, whose clock may be a few ns ahead. */
 	if ((__s64)wait < 0)
@@ -250,8 +262,8 @@ static __always_inline void switch_in(struct task_struct *prev, struct task_stru
 	hist_add(&counters->wait, wait);
 	if (policy_is_rt(next->policy))
 		counters->rt_waits++;
-	if (st->class < CLASS_NORMAL && wait >= cfg_long_wait_ns)
-		long_wait(prev, next, st, slot, wait, now);
+	if (wait >= cfg_long_wait_ns && st->class < CLASS_NORMAL)
+		long_wait(prev, next, st, wait, now);
 }
 
 /* 5.18 added an argument at the end; the first three are the same everywhere. */
@@ -259,12 +271,14 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct cpu_slot *slot = slot_this_cpu();
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), since;
 
 	if (!slot)
 		return 0;
+	since = slot->switched_ns;
+	slot->switched_ns = now;
 	if (prev->pid)
-		switch_out(prev, slot, now);
+		switch_out(prev, slot, since, now);
 	if (next->pid)
 		switch_in(prev, next, slot, now);
 	return 0;
@@ -399,18 +413,36 @@ int BPF_PROG(on_sched_process_fork, struct task_struct *parent, struct task_stru
 	return 0;
 }
 
+/* No switch will tell that the thread has ended. Interrupts are on: its CPU may count in between.
+ */
+static __always_inline void thread_end_unseen(struct task_struct *p, struct cpu_slot *slot)
+{
+	struct task_state *st = bpf_task_storage_get(&task_states, p, NULL, 0);
+	struct class_counters *counters;
+
+	if (!st || st->is_dead)
+		return;
+	st->is_dead = 1;
+	counters = slot_class(slot, st->class);
+	if (counters && st->is_counted)
+		slot_add_atomic(counters->threads, -1);
+	st->is_counted = 0;
+}
+
 /* Fires for each thread, after it has left signal->live. The end of the leader is not the end of
  * the process; the last thread to leave is. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct *p)
 {
-	struct cpu_slot *slot;
+	struct cpu_slot *slot = slot_this_cpu();
 
+	if (!slot)
+		return 0;
+	if (cfg_measure == MEASURE_NONE)
+		thread_end_unseen(p, slot);
 	if (!roles_total || !threads_refresh(p) || task_live_threads(p) > 0)
 		return 0;
-	slot = slot_this_cpu();
-	if (slot)
-		role_end(p, slot, bpf_ktime_get_ns());
+	role_end(p, slot, bpf_ktime_get_ns());
 	return 0;
 }
 

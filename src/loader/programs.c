@@ -88,6 +88,12 @@ void programs_feature(struct loader *l, const char *name, bool is_available, con
 	va_end(args);
 }
 
+static const enum measure measures[] = {
+	[CONFIG_MEASURE_ALL] = MEASURE_ALL,
+	[CONFIG_MEASURE_LATENCY] = MEASURE_LATENCY,
+	[CONFIG_MEASURE_NONE] = MEASURE_NONE,
+};
+
 static void settings_fill(struct trace_bpf *trace, const struct config *config, int64_t preempt)
 {
 	trace->rodata->cfg_roles_max = config->roles_max;
@@ -95,7 +101,7 @@ static void settings_fill(struct trace_bpf *trace, const struct config *config, 
 	trace->rodata->cfg_long_wait_ns = (uint64_t)config->long_wait_us * 1000;
 	trace->rodata->cfg_ring_bytes = config->ring_bytes;
 	trace->rodata->cfg_grant_at_exec = config->grant_at_exec;
-	trace->rodata->cfg_measure_normal = config->measure_normal;
+	trace->rodata->cfg_measure = measures[config->measure];
 	trace->rodata->cfg_preempt_count_from_rq = preempt;
 	trace->bss->roles_generation = 1;
 }
@@ -116,6 +122,12 @@ static int maps_size(struct trace_bpf *trace, const struct config *config)
 	return ret;
 }
 
+/* on_sched_switch only measures. */
+static bool is_wanted(const struct program_info *info, const struct config *config)
+{
+	return config->measure != CONFIG_MEASURE_NONE || strcmp(info->name, "on_sched_switch");
+}
+
 /* Opens the object and loads the programs whose bit is set. */
 static int trace_load(const struct config *config, unsigned int mask, int64_t preempt,
 		      struct trace_bpf **out)
@@ -128,7 +140,8 @@ static int trace_load(const struct config *config, unsigned int mask, int64_t pr
 		return -errno;
 	for (unsigned int i = 0; i < PROGRAM_COUNT; i++) {
 		program = bpf_object__find_program_by_name(trace->obj, programs[i].name);
-		bpf_program__set_autoload(program, mask & (1u << i));
+		bpf_program__set_autoload(program,
+					  (mask & (1u << i)) && is_wanted(&programs[i], config));
 	}
 	settings_fill(trace, config, preempt);
 	ret = maps_size(trace, config);
@@ -259,6 +272,10 @@ int programs_load(struct loader *l, const struct config *config, struct error *e
 	if (ret)
 		return ret;
 	programs_feature(l, "task_storage", true, "each thread carries its own class");
+	if (config->measure == CONFIG_MEASURE_NONE)
+		programs_feature(l, "waits", false,
+				 "waits for a CPU are not measured: measure is "
+				 "none in the configuration");
 	waker_context_check(l);
 	input_load(l);
 	if (!access("/sys/kernel/sched_ext/state", F_OK))
@@ -270,7 +287,8 @@ int programs_load(struct loader *l, const struct config *config, struct error *e
 	return 0;
 }
 
-/* The filter relies on the marks of these two from the moment they are attached. */
+/* The filter relies on the marks of these two from the moment they are attached; on those of an
+ * exit only if on_sched_switch sees the ones that on_sched_process_exit misses. */
 static void hooks_publish(struct loader *l, bool is_attached)
 {
 	struct trace_bpf *trace = l->trace;
@@ -278,7 +296,9 @@ static void hooks_publish(struct loader *l, bool is_attached)
 	__atomic_store_n(&trace->bss->has_exec_hook,
 			 is_attached && trace->links.on_sched_process_exec, __ATOMIC_RELEASE);
 	__atomic_store_n(&trace->bss->has_exit_hook,
-			 is_attached && trace->links.on_sched_process_exit, __ATOMIC_RELEASE);
+			 is_attached && trace->links.on_sched_process_exit &&
+				 trace->links.on_sched_switch,
+			 __ATOMIC_RELEASE);
 }
 
 static int program_attach(struct loader *l, const struct program_info *info,

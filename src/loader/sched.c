@@ -33,7 +33,7 @@
 struct sched {
 	struct bpf_object *object;
 	struct bpf_map *ops;
-	struct bpf_link *link, *realtime_link;
+	struct bpf_link *link;
 	struct ring_buffer *signals;
 	struct sched_stall stall; /* the latest; age_ns 0: none since it was last taken */
 	int record_fd, dump_fd, watch_fd;
@@ -208,33 +208,19 @@ static struct bpf_map *map_find(struct sched *s, const char *name)
 	return bpf_object__find_map_by_name(s->object, name);
 }
 
-/* What waits on a CPU that a real-time thread takes is told by a callback up to 6.18, by a
- * tracepoint from 6.19 on. */
+/* From 6.19 on gamer_stopping() sees by itself that a real-time thread takes the CPU. */
 static int realtime_choose(struct sched *s, const struct layout *layout)
 {
-	bool is_new = layout->reenqueue_args >= 0;
 	struct bpf_program **release = member_find(s, "cpu_release");
-	struct bpf_program *old, *new;
-	int ret;
+	struct bpf_program *program;
 
-	old = bpf_object__find_program_by_name(s->object, "gamer_cpu_release");
-	new = bpf_object__find_program_by_name(s->object, "on_realtime");
-	if (!old || !new || !release)
+	program = bpf_object__find_program_by_name(s->object, "gamer_cpu_release");
+	if (!program || !release)
 		return -EINVAL;
-	if (is_new)
-		*release = NULL;
-	ret = bpf_program__set_autoload(old, !is_new);
-	return ret ? ret : bpf_program__set_autoload(new, is_new);
-}
-
-static int realtime_attach(struct sched *s)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(s->object, "on_realtime");
-
-	if (bpf_program__fd(program) < 0)
+	if (layout->reenqueue_args < 0)
 		return 0;
-	s->realtime_link = bpf_program__attach(program);
-	return s->realtime_link ? 0 : -errno;
+	*release = NULL;
+	return bpf_program__set_autoload(program, false);
 }
 
 /* A record of a stall is kept; the other one has no content. */
@@ -371,11 +357,8 @@ int sched_attach(struct sched *s, struct error *err)
 	int ret;
 
 	messages_clear();
-	ret = realtime_attach(s);
-	if (!ret) {
-		s->link = bpf_map__attach_struct_ops(s->ops);
-		ret = s->link ? 0 : -errno;
-	}
+	s->link = bpf_map__attach_struct_ops(s->ops);
+	ret = s->link ? 0 : -errno;
 	if (!ret) {
 		ret = s->watch_missing[0] ? 0 : watch_start(s);
 		if (ret)
@@ -393,7 +376,6 @@ void sched_free(struct sched *s)
 	if (!s)
 		return;
 	bpf_link__destroy(s->link);
-	bpf_link__destroy(s->realtime_link);
 	ring_buffer__free(s->signals);
 	bpf_object__close(s->object);
 	free(s->dump);

@@ -13,6 +13,13 @@
 
 #include "bpf/abi/roles.h"
 
+/* What is measured, fixed at load. */
+enum measure {
+	MEASURE_ALL,	 /* waits and run time of all threads */
+	MEASURE_LATENCY, /* the waits of latency classes only */
+	MEASURE_NONE,	 /* nothing: classes are still told, for the scheduler */
+};
+
 /*
  * Log-linear histogram of nanoseconds: 8 buckets per power of two.
  *
@@ -59,12 +66,13 @@ struct cpu_slot {
 	__u64 input_other;
 	__u64 input_readers;  /* threads that became class input */
 	__u64 input_since_ns; /* no counter: this CPU is in the input event path since; 0: is not */
+	__u64 switched_ns;    /* no counter: when it last switched threads; 0: not yet */
 	__u64 sched_direct;   /* the scheduler's: to an idle CPU */
 	__u64 sched_urgent;   /* ahead of a busy CPU's work, or to an urgent queue */
 	__u64 sched_normal;   /* to a queue by vtime */
 	__u64 sched_preempts; /* CPUs taken from less urgent work */
 	__u64 sched_over;     /* threads whose budget was used up */
-	__u64 pad[2];
+	__u64 pad[1];
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
 
@@ -79,32 +87,27 @@ static inline __u64 hist_lower(__u32 bucket)
 	       << (exp - HIST_SUB_BITS);
 }
 
-/* Position of the leading one; value must not be 0. BPF has no instruction for it. */
+/*
+ * Position of the leading one; value must not be 0. BPF has no instruction for it, and branches
+ * cost more than this: with all bits below set, too, there are 64 values, and the top six bits of
+ * their products with a de Bruijn sequence are 64 different numbers.
+ */
 static inline __u32 hist_log2(__u64 value)
 {
-	__u32 exp = 0;
+	static const __u8 exponents[64] = {
+		0,  58, 1,  59, 47, 53, 2,  60, 39, 48, 27, 54, 33, 42, 3,  61,
+		51, 37, 40, 49, 18, 28, 20, 55, 30, 34, 11, 43, 14, 22, 4,  62,
+		57, 46, 52, 38, 26, 32, 41, 50, 36, 17, 19, 29, 10, 13, 21, 56,
+		45, 25, 31, 35, 16, 9,	12, 44, 24, 15, 8,  23, 7,  6,	5,  63,
+	};
 
-	if (value >> 32) {
-		exp += 32;
-		value >>= 32;
-	}
-	if (value >> 16) {
-		exp += 16;
-		value >>= 16;
-	}
-	if (value >> 8) {
-		exp += 8;
-		value >>= 8;
-	}
-	if (value >> 4) {
-		exp += 4;
-		value >>= 4;
-	}
-	if (value >> 2) {
-		exp += 2;
-		value >>= 2;
-	}
-	return exp + (__u32)(value >> 1);
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value |= value >> 32;
+	return exponents[(value * 0x03f6eaf2cd271461ull) >> 58];
 }
 
 static inline __u32 hist_bucket(__u64 value)

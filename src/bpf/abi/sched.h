@@ -23,13 +23,18 @@ struct sched_settings {
 
 /* A CPU. User space fills in llc and is_online. */
 struct sched_cpu {
-	__u64 running_ns; /* what runs since, if rank is not NONE */
+	__u64 running_ns; /* what runs since, if rank is not NONE and there is a debt to be paid */
 	__u64 debt_ns;	  /* urgent work has run for that much more than its share; see DEBT_* */
 	__u32 rank;
 	__u32 claimed; /* preempted for a thread of this rank that has not begun to run */
 	__u32 llc;
 	__u32 is_online;
-	__u64 pad[4];
+	__u8 is_parked; /* what was preempted is next here, before what waits */
+	__u8 is_passed; /* and since then a thread has woken that waits */
+	__u8 pad_flags[2];
+	__u32 local;	  /* threads that wait here because they may run nowhere else */
+	__u64 charged_ns; /* of what runs; see struct sched_task */
+	__u64 pad[2];
 } __attribute__((aligned(64)));
 
 /* The CPUs under a last-level cache. User space fills in cpu_count. */
@@ -37,7 +42,9 @@ struct sched_llc {
 	__u64 vtime;	 /* advances by what ran, weighted, over the weight of all */
 	__s64 weight;	 /* of the runnable threads */
 	__s64 cpu_count; /* online */
-	__u64 pad[5];
+	__s64 urgent;	 /* threads in its queues, or on their way from there to a CPU */
+	__s64 normal;
+	__u64 pad[3];
 } __attribute__((aligned(64)));
 
 /* The age of the oldest thread of each class that is runnable and does not run, as of the last

@@ -9,7 +9,7 @@
  *   6.13  dispatch became dsq_insert, consume became dsq_move_to_local
  *   6.15  scx_bpf_now()
  *   6.19  kernel functions with more than five arguments take a struct; slices are set by a call;
- *         cpu_release is deprecated, scx_bpf_reenqueue_local() works from a tracepoint
+ *         cpu_release is deprecated, scx_bpf_reenqueue_local() works anywhere
  */
 #ifndef BPF_KERNEL_SCHED_EXT_H
 #define BPF_KERNEL_SCHED_EXT_H
@@ -186,6 +186,8 @@ bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p, 
 bool scx_bpf_dispatch_from_dsq(struct bpf_iter_scx_dsq *it__iter, struct task_struct *p,
 			       __u64 dsq_id, __u64 enq_flags) __ksym __weak;
 bool scx_bpf_task_set_slice(struct task_struct *p, __u64 slice) __ksym __weak;
+
+extern struct rq runqueues __ksym __weak;
 
 /* Nanoseconds, the same clock as bpf_ktime_get_ns() up to a cached reading. */
 static __always_inline __u64 scx_now(void)

@@ -32,9 +32,6 @@
 /* task_struct.__state of a thread that has run for the last time. */
 #define TASK_DEAD 0x80
 
-/* task_struct.flags of a thread of the kernel. */
-#define PF_KTHREAD 0x00200000
-
 /* preempt_count: in an NMI, a hard interrupt, or serving a soft one (not: merely with soft
  * interrupts disabled). The layout has been the same since 5.1. */
 #define PREEMPT_IN_INTERRUPT 0x00ff0100
@@ -61,8 +58,13 @@ struct signal_struct {
 	atomic_t live; /* threads of the process that have not begun to exit */
 };
 
+struct rt_rq {
+	unsigned int rt_nr_running;
+};
+
 struct rq {
 	unsigned int cpu;
+	struct rt_rq rt;
 };
 
 struct cfs_rq {
@@ -70,6 +72,7 @@ struct cfs_rq {
 };
 
 struct sched_entity {
+	__u64 sum_exec_runtime;	     /* ran since it was forked */
 	unsigned char sched_delayed; /* 6.12: asleep, yet still on the queue */
 	struct cfs_rq *cfs_rq;
 };

@@ -65,7 +65,7 @@ const volatile __u32 cfg_roles_per_uid_max = 8;
 const volatile __u64 cfg_long_wait_ns = 5000000;
 const volatile __u32 cfg_ring_bytes = 256 * 1024;
 const volatile bool cfg_grant_at_exec = true;
-const volatile bool cfg_measure_normal = true;
+const volatile __u32 cfg_measure = MEASURE_ALL;
 
 /* Shared with user space by mmap. */
 __u32 roles_generation;	 /* one more after each change of tgid_roles; starts at 1 */

@@ -48,17 +48,15 @@ static __always_inline __u64 target_ns(__u32 class)
 }
 
 /* The class is the tracepoints' verdict: they see a wake-up before we do. */
-static __always_inline void task_rank_set(struct task_struct *p, struct sched_task *st, __u64 now)
+static __always_inline void task_rank_set(struct task_struct *p, struct task_state *ts)
 {
-	struct task_state *verdict = bpf_task_storage_get(&task_states, p, NULL, 0);
+	struct sched_task *st = &ts->sched;
 
-	st->class = verdict && verdict->is_counted ? verdict->class : CLASS_NORMAL;
-	st->rank = rank_of_class(st->class);
+	st->rank = ts->is_counted ? rank_of_class(ts->class) : RANK_NORMAL;
 	if (st->rank == RANK_NORMAL && (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1)
 		st->rank = RANK_KTHREAD;
-	if (st->rank > RANK_NORMAL && !budget_allows(&st->budget, now))
+	if (st->rank > RANK_NORMAL && st->budget.is_over && !budget_allows(&st->budget, scx_now()))
 		st->rank = RANK_NORMAL;
-	st->deadline_ns = now + target_ns(st->class);
 }
 
 static __always_inline __u64 task_slice_ns(const struct sched_task *st)
@@ -84,17 +82,24 @@ static __always_inline void llc_vtime_shift(struct sched_llc *llc, __s64 lead, _
 {
 	__u64 size = lead < 0 ? -(__u64)lead : (__u64)lead;
 
-	if (of_weight <= 0)
+	if (of_weight <= 0 || !lead)
 		return;
 	size = size * weight / (__u64)of_weight;
 	__sync_fetch_and_add(&llc->vtime, lead < 0 ? -size : size);
 }
 
-static __always_inline void llc_join(struct sched_llc *llc, struct sched_task *st)
+static __always_inline __u32 task_weight(struct task_struct *p)
 {
-	st->weight_counted = st->weight;
-	__sync_fetch_and_add(&llc->weight, st->weight_counted);
-	llc_vtime_shift(llc, (__s64)(st->vtime - llc->vtime), st->weight_counted, llc->weight);
+	__u32 weight = ((struct task_struct___scx *)p)->scx.weight;
+
+	return weight ? weight : 1;
+}
+
+static __always_inline void llc_join(struct sched_llc *llc, struct sched_task *st, __u32 weight)
+{
+	st->weight_counted = weight;
+	__sync_fetch_and_add(&llc->weight, weight);
+	llc_vtime_shift(llc, (__s64)(st->vtime - llc->vtime), weight, llc->weight);
 }
 
 static __always_inline void llc_leave(struct sched_llc *llc, struct sched_task *st)
@@ -106,25 +111,67 @@ static __always_inline void llc_leave(struct sched_llc *llc, struct sched_task *
 	st->weight_counted = 0;
 }
 
-/* A thread takes its lead or lag along to another LLC. */
-static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u32 index)
+/* The counts of a queue are above what is in it for a moment, never below: who finds 0 need not
+ * look there. */
+static __always_inline void place_enter(struct sched_task *st, struct sched_llc *llc, __u8 place)
 {
-	struct sched_llc *to = sched_llc_get(index), *from;
-	bool is_counted = st->weight_counted;
+	st->place = place;
+	__sync_fetch_and_add(place == PLACE_URGENT ? &llc->urgent : &llc->normal, 1);
+}
+
+static __always_inline void place_enter_local(struct sched_task *st, struct sched_cpu *cpu,
+					      __u32 index)
+{
+	st->place = PLACE_LOCAL;
+	st->cpu = index;
+	__sync_fetch_and_add(&cpu->local, 1);
+}
+
+static __always_inline void place_leave(struct sched_task *st)
+{
+	struct sched_llc *llc;
+	struct sched_cpu *cpu;
+
+	if (st->place == PLACE_NONE)
+		return;
+	if (st->place == PLACE_LOCAL) {
+		cpu = sched_cpu_get((__s32)st->cpu);
+		if (cpu)
+			__sync_fetch_and_add(&cpu->local, -1);
+	} else {
+		llc = sched_llc_get(st->llc);
+		if (llc)
+			__sync_fetch_and_add(
+				st->place == PLACE_URGENT ? &llc->urgent : &llc->normal, -1);
+	}
+	st->place = PLACE_NONE;
+}
+
+/* A thread takes its lead or lag along to another LLC. It must be in no queue. */
+static __noinline int task_llc_move(struct sched_task *st, struct sched_llc *to, __u32 index)
+{
+	struct sched_llc *from = sched_llc_get(st->llc);
+	__u32 weight = st->weight_counted;
 	__s64 lead;
 
-	if (!to || st->llc == index)
-		return to;
-	from = sched_llc_get(st->llc);
 	if (!from)
-		return NULL;
+		return 0;
 	lead = (__s64)(st->vtime - from->vtime);
-	if (is_counted)
+	if (weight)
 		llc_leave(from, st);
 	st->llc = (__u16)index;
 	st->vtime = to->vtime + (__u64)lead;
-	if (is_counted)
-		llc_join(to, st);
+	if (weight)
+		llc_join(to, st, weight);
+	return 0;
+}
+
+static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u32 index)
+{
+	struct sched_llc *to = sched_llc_get(index);
+
+	if (to && st->llc != index)
+		task_llc_move(st, to, index);
 	return to;
 }
 
@@ -132,50 +179,79 @@ static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u
 static __always_inline void task_vtime_bound(struct sched_task *st, struct sched_llc *llc,
 					     __u64 behind)
 {
-	__u64 cpus = llc->cpu_count > 0 ? (__u64)llc->cpu_count : 1;
-	__u64 weight = llc_weight(llc), vtime = llc->vtime, old = st->vtime;
-	__u64 ahead = WAIT_MAX_NS * WEIGHT_NICE_0 * cpus / weight;
+	__s64 lead = (__s64)(st->vtime - llc->vtime), bounded = lead, cpus = llc->cpu_count;
+	__u64 weight = llc_weight(llc);
 
-	if ((__s64)(old - (vtime - behind)) < 0)
-		st->vtime = vtime - behind;
-	else if ((__s64)(old - (vtime + ahead)) > 0)
-		st->vtime = vtime + ahead;
-	else
+	if (lead < -(__s64)behind)
+		bounded = -(__s64)behind;
+	else if (lead > 0)
+		bounded = (__s64)(WAIT_MAX_NS * WEIGHT_NICE_0 * (__u64)(cpus > 0 ? cpus : 1) /
+				  weight);
+	if (bounded == lead || (lead > 0 && lead < bounded))
 		return;
+	st->vtime += (__u64)(bounded - lead);
 	if (st->weight_counted)
-		llc_vtime_shift(llc, (__s64)(st->vtime - old), st->weight_counted, (__s64)weight);
+		llc_vtime_shift(llc, bounded - lead, st->weight_counted, (__s64)weight);
 }
 
-/* Charges what p ran since the last time. */
-static __always_inline void task_charge(struct sched_task *st, struct sched_cpu *cpu,
-					struct cpu_slot *slot, __u64 now)
+/* Most weights are that of nice 0, and a division is slow. */
+static __always_inline __u64 ran_weighted(__u64 ran, __u64 weight)
 {
-	struct sched_llc *llc = sched_llc_get(st->llc);
-	__u64 ran = now - st->charged_ns;
+	return weight == WEIGHT_NICE_0 ? ran : ran * WEIGHT_NICE_0 / weight;
+}
 
-	if (!llc || (__s64)ran <= 0)
+/* Charges what p ran since the last time: when it is queued anew or goes to sleep, not each time it
+ * leaves the CPU. The kernel has just brought its sum up to date. */
+static __always_inline void task_charge(struct task_struct *p, struct sched_task *st,
+					struct sched_cpu *cpu, struct sched_llc *llc)
+{
+	__u64 ran = p->se.sum_exec_runtime - st->charged_ns, paid = DEBT_RATIO * ran;
+	struct cpu_slot *slot;
+
+	if (!ran)
 		return;
-	st->charged_ns = now;
-	st->vtime += ran * WEIGHT_NICE_0 / (st->weight ? st->weight : 1);
-	__sync_fetch_and_add(&llc->vtime, ran * WEIGHT_NICE_0 / llc_weight(llc));
+	st->charged_ns += ran;
+	st->vtime += ran_weighted(ran, task_weight(p));
+	__sync_fetch_and_add(&llc->vtime, ran_weighted(ran, llc_weight(llc)));
 	if (st->rank > RANK_NORMAL) {
 		cpu->debt_ns += ran;
-		if (budget_charge(&st->budget, now, ran))
+		slot = slot_this_cpu();
+		if (budget_charge(&st->budget, scx_now(), ran) && slot)
 			slot->sched_over++;
 	} else {
 		st->budget.burst_ns += (__s64)ran;
-		cpu->debt_ns -= cpu->debt_ns > DEBT_RATIO * ran ? DEBT_RATIO * ran : cpu->debt_ns;
+		if (cpu->debt_ns)
+			cpu->debt_ns -= cpu->debt_ns > paid ? paid : cpu->debt_ns;
 	}
 }
 
-/* Has urgent work had its part of this CPU, so that the others are due? */
-static __always_inline bool cpu_owes(const struct sched_cpu *cpu, __u64 now)
+/* The same for a thread that goes on: it keeps its place, within bounds. Not inlined: no part of a
+ * wake-up. */
+static __noinline int task_settle(struct task_struct *p, struct sched_task *st,
+				  struct sched_cpu *cpu, struct sched_llc *llc)
 {
-	__u64 debt = cpu->debt_ns, paid = 0;
+	task_charge(p, st, cpu, llc);
+	task_vtime_bound(st, llc, WAIT_MAX_NS);
+	return 0;
+}
 
-	if (cpu->rank == RANK_NORMAL)
-		paid = (now - cpu->running_ns) * DEBT_RATIO;
-	return debt > DEBT_MAX_NS + paid;
+static __always_inline void cpu_runs(struct sched_cpu *cpu, const struct sched_task *st)
+{
+	cpu->rank = st->rank;
+	cpu->charged_ns = st->charged_ns;
+	if (cpu->debt_ns > DEBT_MAX_NS)
+		cpu->running_ns = scx_now();
+}
+
+/* Has urgent work had its part of this CPU, so that the others are due? */
+static __always_inline bool cpu_owes(const struct sched_cpu *cpu)
+{
+	__u64 debt = cpu->debt_ns;
+
+	if (debt <= DEBT_MAX_NS)
+		return false;
+	return cpu->rank != RANK_NORMAL ||
+	       debt > DEBT_MAX_NS + (scx_now() - cpu->running_ns) * DEBT_RATIO;
 }
 
 #endif

@@ -15,9 +15,9 @@ static int llc_dump(__u32 index, void *ctx)
 
 	if (!llc)
 		return 1;
-	scx_dump("llc %u: cpus=%lld urgent=%d normal=%d weight=%lld vtime=%llu", index,
-		 llc->cpu_count, scx_bpf_dsq_nr_queued(urgent_queue(index)),
-		 scx_bpf_dsq_nr_queued(normal_queue(index)), llc->weight, llc->vtime);
+	scx_dump("llc %u: cpus=%lld urgent=%d/%lld normal=%d/%lld weight=%lld vtime=%llu", index,
+		 llc->cpu_count, scx_bpf_dsq_nr_queued(urgent_queue(index)), llc->urgent,
+		 scx_bpf_dsq_nr_queued(normal_queue(index)), llc->normal, llc->weight, llc->vtime);
 	return 0;
 }
 
@@ -40,13 +40,16 @@ void BPF_PROG(gamer_dump_cpu, struct scx_dump_ctx *dump, __s32 index, bool idle)
 SEC("struct_ops/gamer_dump_task")
 void BPF_PROG(gamer_dump_task, struct scx_dump_ctx *dump, struct task_struct *p)
 {
-	struct sched_task *st = sched_task_get(p);
+	struct task_state *ts = task_state_get(p);
+	struct sched_task *st;
 
-	if (st)
-		scx_dump(
-			"gamerd: class=%u rank=%u vtime=%llu weight=%u burst=%lld tokens=%lld over=%u",
-			st->class, st->rank, st->vtime, st->weight, st->budget.burst_ns,
-			st->budget.tokens_ns, st->budget.is_over);
+	if (!ts)
+		return;
+	st = &ts->sched;
+	scx_dump("gamerd: class=%u rank=%u place=%u vtime=%llu weight=%u burst=%lld "
+		 "tokens=%lld over=%u",
+		 ts->class, st->rank, st->place, st->vtime, st->weight_counted, st->budget.burst_ns,
+		 st->budget.tokens_ns, st->budget.is_over);
 }
 
 #endif

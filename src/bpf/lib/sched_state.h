@@ -2,9 +2,9 @@
 /*
  * Sched state: what the scheduler knows about threads, CPUs and last-level caches.
  *
- * Locks: none. A thread's state is written under its run queue's lock; a CPU's by that CPU, but for
- * `claimed`, which is taken by an atomic exchange; what others read of it may be a moment old. An
- * LLC's words are added to atomically.
+ * Locks: none. A thread's part (lib/sched_task.h) is written under its run queue's lock; a CPU's by
+ * that CPU, but for `claimed`, which is taken by an atomic exchange; what others read of it may be
+ * a moment old. An LLC's words are added to atomically.
  */
 #ifndef BPF_LIB_SCHED_STATE_H
 #define BPF_LIB_SCHED_STATE_H
@@ -12,38 +12,7 @@
 #include "bpf/kernel/sched_ext.h"
 
 #include "bpf/abi/sched.h"
-#include "bpf/lib/budget.h"
 #include "bpf/lib/state.h"
-
-/* How urgent what a CPU runs is. Only a higher rank preempts. */
-enum rank {
-	RANK_NONE, /* idle, or a real-time thread: nothing to preempt */
-	RANK_NORMAL,
-	RANK_KTHREAD, /* a kernel thread bound to one CPU */
-	RANK_INTERACTIVE,
-	RANK_INPUT,
-	RANK_AUDIO,
-};
-
-struct sched_task {
-	__u64 vtime;
-	__u64 charged_ns;     /* run time is charged up to here */
-	__u64 deadline_ns;    /* when urgent */
-	struct budget budget; /* of latency classes */
-	__u32 weight;	      /* 100: nice 0 */
-	__u32 weight_counted; /* in the LLC's sum; 0: not runnable */
-	__u16 llc;	      /* whose vtime `vtime` is in */
-	__u8 rank;	      /* it was last queued or dispatched with */
-	__u8 class;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct sched_task);
-} sched_tasks SEC(".maps");
 
 /* One for each possible CPU; the loader sets max_entries and fills in llc. */
 struct {
@@ -60,9 +29,17 @@ struct {
 	__type(value, struct sched_llc);
 } sched_llcs SEC(".maps");
 
+static __always_inline struct task_state *task_state_get(struct task_struct *p)
+{
+	return bpf_task_storage_get(&task_states, p, NULL, 0);
+}
+
+/* NULL only for a thread that the scheduler has not taken over: see gamer_init_task(). */
 static __always_inline struct sched_task *sched_task_get(struct task_struct *p)
 {
-	return bpf_task_storage_get(&sched_tasks, p, NULL, 0);
+	struct task_state *ts = task_state_get(p);
+
+	return ts ? &ts->sched : NULL;
 }
 
 static __always_inline struct sched_cpu *sched_cpu_get(__s32 cpu)

@@ -25,8 +25,6 @@
 #define WATCH_THREADS_MAX 64 /* of one CPU's list; the oldest are in front */
 #define WATCH_CLOCK 1	     /* CLOCK_MONOTONIC */
 
-extern struct rq runqueues __ksym __weak;
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -63,8 +61,8 @@ static __always_inline void watch_thread(struct watch_walk *walk, struct task_st
 {
 	struct sched_stall *oldest = &walk->watch->oldest;
 	__u64 at = ((struct task_struct___scx *)p)->scx.runnable_at, age_ns;
-	struct sched_task *st = sched_task_get(p);
-	__u32 class = st ? st->class : CLASS_NORMAL;
+	struct task_state *ts = task_state_get(p);
+	__u32 class = ts && ts->is_counted ? ts->class : CLASS_NORMAL;
 
 	if (!p->on_rq || scx_bpf_task_cpu(p) != (__s32)walk->cpu || class >= CLASS_COUNT)
 		return;

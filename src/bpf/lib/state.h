@@ -3,7 +3,7 @@
  * State: the two maps that every object shares, a thread's verdict and a CPU's counters.
  *
  * trace.bpf.c makes them; the other objects use its maps (bpf_map__reuse_fd in the loader). A
- * thread's state is written by the tracepoints of trace.bpf.c only.
+ * thread's state is written by the tracepoints of trace.bpf.c only, but for `sched`.
  */
 #ifndef BPF_LIB_STATE_H
 #define BPF_LIB_STATE_H
@@ -16,14 +16,15 @@
 #include "bpf/abi/counters.h"
 #include "bpf/abi/roles.h"
 #include "bpf/lib/classify.h"
+#include "bpf/lib/sched_task.h"
 
 /* A thread's verdict and what it rests on. Zero is a valid start: nothing known. */
 struct task_state {
-	__u64 runnable_ns; /* runnable since, 0: asleep, running, or not known */
-	__u64 running_ns;  /* on a CPU since, 0: off CPU */
-	__u64 run_ns;	   /* ran since an audio server last woke it */
-	__u64 input_ns;	   /* last wake from the input event path */
-	__u64 expires_ns;  /* of the verdict; 0: never */
+	struct sched_task sched; /* first: the verifier follows no offset from what may be NULL */
+	__u64 runnable_ns;	 /* runnable since, 0: asleep, running, or not known */
+	__u64 client_run_ns;	 /* its run time in all when an audio server last woke it */
+	__u64 input_ns;		 /* last wake from the input event path */
+	__u64 expires_ns;	 /* of the verdict; 0: never */
 	struct client_evidence client;
 	__u32 generation; /* of the roles when the verdict was made; 0: must be made */
 	__u32 policy;	  /* cached: a change asks for a new verdict */

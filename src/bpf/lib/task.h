@@ -67,42 +67,56 @@ static __always_inline void task_class_clear(struct task_state *st, struct cpu_s
 	st->is_dead = 1;
 }
 
-/* Looks the role up if the table has changed since the verdict, and makes a new verdict if
- * anything has that it rests on. `has_evidence`: something new since the last call. */
-static __always_inline void task_class_review(struct task_struct *p, struct task_state *st,
-					      struct cpu_slot *slot, __u64 now, bool has_evidence)
+/* Has anything changed that the verdict rests on? */
+static __always_inline bool task_class_is_old(struct task_struct *p, const struct task_state *st,
+					      __u64 now)
+{
+	return st->generation != *(volatile __u32 *)&roles_generation || st->policy != p->policy ||
+	       st->static_prio != (__s32)p->static_prio ||
+	       (st->expires_ns && now >= st->expires_ns);
+}
+
+/* Makes a new verdict, and looks the role up if the table has changed. Rare, and so not inlined:
+ * the programs that call it run all the time, and need the registers. */
+static __noinline int task_class_renew(struct task_struct *p, struct task_state *st,
+				       struct cpu_slot *slot, __u64 now)
 {
 	/* Read before the lookup: a change in between leaves the verdict old, never too new. */
 	__u32 generation = *(volatile __u32 *)&roles_generation;
-	__u32 policy = p->policy, tgid = p->tgid;
-	__s32 static_prio = p->static_prio;
-	bool is_stale = st->generation != generation;
+	__u32 tgid = p->tgid;
 	struct classify_input in = {};
 	struct role_entry *entry;
 	struct verdict verdict;
 
 	if (st->is_dead)
-		return;
-	if (is_stale) {
+		return 0;
+	if (st->generation != generation) {
 		slot->roles_lookups++;
 		entry = bpf_map_lookup_elem(&tgid_roles, &tgid);
 		st->role = entry ? entry->role : ROLE_NONE;
 		st->generation = generation;
 	} else {
 		slot->roles_cached++;
-		if (!has_evidence && st->policy == policy && st->static_prio == static_prio &&
-		    (!st->expires_ns || now < st->expires_ns))
-			return;
 	}
-	st->policy = policy;
-	st->static_prio = static_prio;
+	st->policy = p->policy;
+	st->static_prio = (__s32)p->static_prio;
 	in.role = st->role;
-	in.policy = policy;
-	in.static_prio = static_prio;
+	in.policy = st->policy;
+	in.static_prio = st->static_prio;
 	in.now_ns = now;
 	in.input_ns = st->input_ns;
 	classify(&in, &st->client, &verdict);
 	task_class_set(st, slot, &verdict);
+	return 0;
+}
+
+static __always_inline void task_class_review(struct task_struct *p, struct task_state *st,
+					      struct cpu_slot *slot, __u64 now)
+{
+	if (task_class_is_old(p, st, now))
+		task_class_renew(p, st, slot, now);
+	else
+		slot->roles_cached++;
 }
 
 /* The process runs another program: nothing that was learnt about the thread holds. */
@@ -110,7 +124,6 @@ static __always_inline void task_forget(struct task_state *st)
 {
 	__builtin_memset(&st->client, 0, sizeof(st->client));
 	st->input_ns = 0;
-	st->run_ns = 0;
 	st->generation = 0;
 }
 

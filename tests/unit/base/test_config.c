@@ -60,7 +60,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.scx_stats_path, "/var/run/scx/root/stats");
 	assert_int_equal(c.source, CONFIG_SOURCE_AUTO);
 	assert_true(c.grant_at_exec);
-	assert_true(c.measure_normal);
+	assert_int_equal(c.measure, CONFIG_MEASURE_ALL);
 	assert_int_equal(c.scan_interval_ms, 5000);
 	assert_int_equal(c.roles_max, 64);
 	assert_int_equal(c.roles_per_uid_max, 8);
@@ -91,7 +91,7 @@ static void test_every_key_is_taken(void **state)
 	assert_string_equal(c.scx_stats_path, "");
 	assert_int_equal(c.source, CONFIG_SOURCE_SCAN);
 	assert_false(c.grant_at_exec);
-	assert_false(c.measure_normal);
+	assert_int_equal(c.measure, CONFIG_MEASURE_NONE);
 	assert_int_equal(c.scan_interval_ms, 100);
 	assert_int_equal(c.roles_max, 32);
 	assert_int_equal(c.roles_per_uid_max, 4);
@@ -141,15 +141,15 @@ static void test_wrong_type(void **state)
 {
 	assert_refused("{\"roles_max\": \"5\"}", "test.json: roles_max must be an integer");
 	assert_refused("{\"roles_max\": 5.0}", "test.json: roles_max must be an integer");
-	assert_refused("{\"measure_normal\": 1}",
-		       "test.json: measure_normal must be true or false");
+	assert_refused("{\"measure\": true}",
+		       "test.json: measure must be one of all, latency, none");
 	assert_refused("{\"grant_at_exec\": null}",
 		       "test.json: grant_at_exec must be true or false");
 	assert_refused("{\"runtime_dir\": 1}", "test.json: runtime_dir must be a string");
 	assert_refused("{\"source\": true}",
-		       "test.json: source must be \"auto\", \"netlink\", \"bpf\" or \"scan\"");
+		       "test.json: source must be one of auto, netlink, bpf, scan");
 	assert_refused("{\"source\": \"bpf \"}",
-		       "test.json: source must be \"auto\", \"netlink\", \"bpf\" or \"scan\"");
+		       "test.json: source must be one of auto, netlink, bpf, scan");
 	assert_refused("{\"servers\": {}}", "test.json: servers must be an array of objects");
 }
 
