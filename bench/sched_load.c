@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,18 +60,25 @@ static void chunk(void)
 		__asm__ volatile("");
 }
 
-/* Lets all `parts` begin once they run. */
-static void open_gate(const struct options *o, uint32_t parts)
+/* Lets all `parts` begin once they run. 1: too late for a given start, nothing is measured. */
+static int open_gate(const struct options *o, uint32_t parts)
 {
-	uint64_t start_ns;
+	uint64_t now, start_ns, end_ns;
+	bool is_late;
 
 	while (atomic_load(&shared->ready) < parts)
 		usleep(1000);
-	start_ns = clock_now_ns() + (uint64_t)(o->warmup_seconds * 1e9);
+	now = clock_now_ns();
+	start_ns = now + (uint64_t)(o->warmup_seconds * 1e9);
 	if (o->start_seconds > 0)
 		start_ns = (uint64_t)(o->start_seconds * 1e9);
-	atomic_store(&shared->end_ns, start_ns + (uint64_t)(o->seconds * 1e9));
+	is_late = start_ns < now;
+	end_ns = is_late ? now : start_ns + (uint64_t)(o->seconds * 1e9);
+	if (is_late)
+		fputs("sched_load: it is past the time of -a already\n", stderr);
+	atomic_store(&shared->end_ns, end_ns);
 	atomic_store(&shared->start_ns, start_ns);
+	return is_late;
 }
 
 /* Computes through warm-up and measurement, without ever sleeping. */
@@ -104,7 +112,7 @@ static void compute(struct part *part)
 static int run_hogs(const struct options *o, char **nices, int count)
 {
 	pid_t pids[PARTS_MAX];
-	int status, r = 0;
+	int status, r;
 
 	if (count < 1 || count > PARTS_MAX)
 		return 2;
@@ -118,7 +126,7 @@ static int run_hogs(const struct options *o, char **nices, int count)
 			_exit(0);
 		}
 	}
-	open_gate(o, (uint32_t)count);
+	r = open_gate(o, (uint32_t)count);
 	for (int i = 0; i < count; i++)
 		if (waitpid(pids[i], &status, 0) != pids[i] || status)
 			r = 1;
@@ -142,16 +150,17 @@ static void *run_spinner(void *arg)
 static int run_spin(const struct options *o)
 {
 	pthread_t thread;
+	int is_late;
 
 	if (pthread_create(&thread, NULL, run_spinner, &shared->parts[0]))
 		return 1;
-	open_gate(o, 1);
+	is_late = open_gate(o, 1);
 	pthread_join(thread, NULL);
 	printf("{\"load\": \"spin\", \"seconds\": %g, \"chunks\": %lu, \"cpu_ns\": %lu, "
 	       "\"gap_ns_max\": %lu}\n",
 	       o->seconds, shared->parts[0].chunks, shared->parts[0].cpu_ns,
 	       shared->parts[0].gap_ns_max);
-	return 0;
+	return is_late;
 }
 
 /* Each thread has its own row of sleeps, the same one in every run. */

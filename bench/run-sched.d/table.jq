@@ -35,6 +35,7 @@ def figures: {
 	spin_hogs: (of("spin_hogs") | map((.hogs | map(.cpu_ns) | add) / .seconds / 1e7) | mean),
 	fair: (of("fair") | worst(.hogs | spread)),
 	nice: (of("nice") | map(.hogs | per(.[0].chunks; .[1].chunks)) | mean),
+	joined: (of("joined") | worst(.hogs | map(.gap_ns_max) | max / 1e6)),
 	sleepers: (of("sleepers") | worst(.hogs | map(.gap_ns_max) | max / 1e6)),
 	messaging: (of("messaging") | min),
 	exec: (of("exec") | map(. / 1e9) | min),
@@ -62,6 +63,7 @@ def rows: [
 	["spin_hogs", "  the hogs' CPU %", 1, "eevdf", ">= 0.7 EEVDF"],
 	["fair", "4 equal hogs: spread %", 2, null, "<= 3"],
 	["nice", "nice 0 : nice 10", 2, null, "9.31 +- 10 %"],
+	["joined", "nice 19, joined by nice -20: wait max ms", 1, null, "<= 3000"],
 	["sleepers", "4 hogs, 100 sleepers: wait max ms", 1, null, "<= 100"],
 	["messaging", "perf bench messaging: s", 3, "eevdf", "<= 1.10 EEVDF"],
 	["exec", "150 fork+exec+2 ms: s", 3, "eevdf", "<= 1.10 EEVDF"],
@@ -92,6 +94,7 @@ def holds($f; $key): (if $key | is_off then $f.off else $f.scx_gamerd end) as $o
 		if $f.eevdf.spin_hogs == null then null else $our[$key] >= 0.7 * $f.eevdf[$key] end
 	elif $key == "fair" then $our.fair <= 3
 	elif $key == "nice" then ($our.nice * 110 / 1024 - 1 | fabs) <= 0.1
+	elif $key == "joined" then $our.joined <= 3000
 	elif $key == "sleepers" then $our.sleepers <= 100
 	elif $key == "messaging" or $key == "exec" then at_most($our[$key]; 1.1; $f.eevdf[$key])
 	elif $key == "pipe" then at_most($our.pipe; 1.15; $f.eevdf.pipe)
