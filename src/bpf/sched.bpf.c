@@ -10,8 +10,8 @@
  * urgent: it goes to the head of that CPU, which is claimed for it, so that a second one takes
  * another CPU and not its place. Where all CPUs run something as urgent, it waits in the LLC's
  * urgent queue, ordered by deadline (now plus the target of its class), from which every CPU serves
- * itself first. Kernel threads bound to one CPU are the least urgent of the urgent ones: others
- * wait for them.
+ * itself first. What it takes the CPU from stays next there, unless a thread has woken meanwhile.
+ * Kernel threads bound to one CPU are the least urgent of the urgent ones: others wait for them.
  *
  * Budget. lib/budget.h bounds what one thread may run as urgent; over it, it is a normal thread.
  * And all urgent work together leaves a tenth of each CPU to the rest: a CPU that has run urgent
@@ -21,12 +21,9 @@
  * Normal. One queue for each LLC, ordered by weighted vtime. The LLC's vtime advances by the run
  * time of all its threads over the weight of all that are runnable: it is where a thread is that
  * got exactly its share. A thread that slept comes back with a credit of one slice at most. None is
- * queued so far ahead that it would wait longer than WAIT_MAX_NS for its share: this, and the debt,
- * bound the wait of every thread, by the weights at the time it is queued. Two things stretch it:
- * heavier threads that join later, and a crowd. Where a second's wait for its share is less than a
- * slice, the rest of what a thread ran is forgiven, the LLC's vtime hardly advances, and one that
- * was queued further ahead before may wait for very long. What a thread ran is charged, never what
- * it might have run.
+ * queued so far ahead that it would wait longer than WAIT_MAX_NS for its share, and one that waits
+ * longer, because heavier ones have joined, goes first (lib/sched_overdue.h): this, and the debt,
+ * bound the wait of every thread. What a thread ran is charged, never what it might have run.
  *
  * Affinity. A CPU takes the first thread of a queue that may run there, so one bound to a single
  * CPU is never behind another CPU's work; if its CPU is idle, it goes there directly.
@@ -45,6 +42,7 @@
 #include "bpf/lib/sched_dump.h"
 #include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_hotplug.h"
+#include "bpf/lib/sched_overdue.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_victim.h"
 #include "bpf/lib/sched_watch.h"
@@ -87,10 +85,11 @@ static __noinline int queue_insert(struct task_struct *p, struct task_state *ts,
 	struct sched_task *st = &ts->sched;
 	bool is_urgent = st->rank > RANK_NORMAL;
 
+	st->queued_ns = scx_now();
 	place_enter(st, llc, is_urgent ? PLACE_URGENT : PLACE_NORMAL);
 	if (is_urgent)
 		scx_insert_vtime(p, urgent_queue(st->llc), task_slice_ns(st),
-				 scx_now() + target_ns(ts->class), enq_flags);
+				 st->queued_ns + target_ns(ts->class), enq_flags);
 	else
 		scx_insert_vtime(p, normal_queue(st->llc), cfg_sched.slice_ns, st->vtime,
 				 enq_flags);
@@ -250,6 +249,7 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 	struct sched_cpu *this = sched_cpu_get(cpu);
 	struct steal_search search = {};
 	struct sched_llc *llc;
+	__u64 now;
 
 	if (!this)
 		return;
@@ -263,6 +263,11 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 	}
 	if (urgent_take(llc, this->llc))
 		return;
+	if (llc->normal > 0) {
+		now = scx_now();
+		if (now >= llc->overdue_ns && overdue_take(llc, this->llc, now))
+			return;
+	}
 	if (prev && prev->on_rq && prev_keeps(prev, this, llc))
 		return;
 	if (normal_take(llc, this->llc))

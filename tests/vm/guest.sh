@@ -7,8 +7,7 @@
 
 STATE=/sys/kernel/sched_ext/state
 # The kernel's own patience. Without KVM a guest's CPUs take turns of 100 ms, all of them on one of a machine
-# that may be busy: one slice may last half a second, and dozens of hogs wait for theirs in turn. Besides, a
-# light thread that heavier ones join waits longer than WAIT_MAX_NS (src/bpf/sched.bpf.c).
+# that may be busy: one slice may last half a second, and dozens of hogs wait for theirs in turn.
 CONFIG_EXTRA='{"timeout_ms": 30000}'
 HOGS=()                # pids
 declare -A HOG_NAME=() # pid -> what it stands for

@@ -44,7 +44,8 @@ struct sched_llc {
 	__s64 cpu_count; /* online */
 	__s64 urgent;	 /* threads in its queues, or on their way from there to a CPU */
 	__s64 normal;
-	__u64 pad[3];
+	__u64 overdue_ns; /* when to look again; see lib/sched_overdue.h */
+	__u64 pad[2];
 } __attribute__((aligned(64)));
 
 /* The age of the oldest thread of each class that is runnable and does not run, as of the last

@@ -47,6 +47,10 @@ enum scx_dsq_id_flags {
 	SCX_DSQ_LOCAL_ON = SCX_DSQ_FLAG_BUILTIN | SCX_DSQ_FLAG_LOCAL_ON,
 };
 
+enum scx_dsq_iter_flags {
+	SCX_DSQ_ITER_REV = 1u << 16,
+};
+
 enum scx_kick_flags {
 	SCX_KICK_IDLE = 1,
 	SCX_KICK_PREEMPT = 2,

@@ -33,6 +33,7 @@ enum place {
 struct sched_task {
 	__u64 vtime;
 	__u64 charged_ns;     /* so much of the kernel's sum of its run time has been charged */
+	__u64 queued_ns;      /* waits in the normal queue since */
 	struct budget budget; /* of latency classes */
 	__u32 weight_counted; /* in the LLC's sum; 0: not runnable */
 	__u16 llc;	      /* whose vtime `vtime` is in */
