@@ -21,9 +21,10 @@
  * Normal. One queue for each LLC, ordered by weighted vtime. The LLC's vtime advances by the run
  * time of all its threads over the weight of all that are runnable: it is where a thread is that
  * got exactly its share. A thread that slept comes back with a credit of one slice at most. None is
- * queued so far ahead that it would wait longer than WAIT_MAX_NS for its share, and one that waits
- * longer, because heavier ones have joined, goes first (lib/sched_overdue.h): this, and the debt,
- * bound the wait of every thread. What a thread ran is charged, never what it might have run.
+ * queued further ahead than a slice of its weight, or than what lets it wait WAIT_MAX_NS for its
+ * share. One that waits longer, in a crowd or because heavier ones have joined, goes first now and
+ * then (lib/sched_overdue.h): this, and the debt, bound the wait of every thread. What a thread ran
+ * is charged, never what it might have run.
  *
  * Affinity. A CPU takes the first thread of a queue that may run there, so one bound to a single
  * CPU is never behind another CPU's work; if its CPU is idle, it goes there directly.
@@ -292,7 +293,7 @@ void BPF_PROG(gamer_runnable, struct task_struct *p, __u64 enq_flags)
 	llc = sched_llc_get(st->llc);
 	if (!llc)
 		return;
-	task_vtime_bound(st, llc, cfg_sched.slice_ns);
+	task_vtime_bound(st, llc, task_weight(p), cfg_sched.slice_ns);
 	llc_join(llc, st, task_weight(p));
 }
 

@@ -175,29 +175,36 @@ static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u
 	return to;
 }
 
-/* Bounds a thread's lead, and its lag by `behind`. */
-static __always_inline void task_vtime_bound(struct sched_task *st, struct sched_llc *llc,
-					     __u64 behind)
-{
-	__s64 lead = (__s64)(st->vtime - llc->vtime), bounded = lead, cpus = llc->cpu_count;
-	__u64 weight = llc_weight(llc);
-
-	if (lead < -(__s64)behind)
-		bounded = -(__s64)behind;
-	else if (lead > 0)
-		bounded = (__s64)(WAIT_MAX_NS * WEIGHT_NICE_0 * (__u64)(cpus > 0 ? cpus : 1) /
-				  weight);
-	if (bounded == lead || (lead > 0 && lead < bounded))
-		return;
-	st->vtime += (__u64)(bounded - lead);
-	if (st->weight_counted)
-		llc_vtime_shift(llc, bounded - lead, st->weight_counted, (__s64)weight);
-}
-
 /* Most weights are that of nice 0, and a division is slow. */
 static __always_inline __u64 ran_weighted(__u64 ran, __u64 weight)
 {
 	return weight == WEIGHT_NICE_0 ? ran : ran * WEIGHT_NICE_0 / weight;
+}
+
+/* Bounds a thread's lag by `behind`, and its lead by what would let it wait for WAIT_MAX_NS. Never
+ * by less than one slice of its weight, though: what it ran would be forgiven each time, and the
+ * others of the queue would never be before it. */
+static __always_inline void task_vtime_bound(struct sched_task *st, struct sched_llc *llc,
+					     __u32 weight, __u64 behind)
+{
+	__s64 lead = (__s64)(st->vtime - llc->vtime), cpus = llc->cpu_count;
+	__s64 bounded = (__s64)ran_weighted(cfg_sched.slice_ns, weight), of_wait;
+
+	if (lead < -(__s64)behind) {
+		bounded = -(__s64)behind;
+	} else {
+		if (lead <= bounded)
+			return;
+		of_wait = (__s64)(WAIT_MAX_NS * WEIGHT_NICE_0 * (__u64)(cpus > 0 ? cpus : 1) /
+				  llc_weight(llc));
+		if (of_wait > bounded)
+			bounded = of_wait;
+		if (lead <= bounded)
+			return;
+	}
+	st->vtime += (__u64)(bounded - lead);
+	if (st->weight_counted)
+		llc_vtime_shift(llc, bounded - lead, st->weight_counted, (__s64)llc_weight(llc));
 }
 
 /* Charges what p ran since the last time: when it is queued anew or goes to sleep, not each time it
@@ -231,7 +238,7 @@ static __noinline int task_settle(struct task_struct *p, struct sched_task *st,
 				  struct sched_cpu *cpu, struct sched_llc *llc)
 {
 	task_charge(p, st, cpu, llc);
-	task_vtime_bound(st, llc, WAIT_MAX_NS);
+	task_vtime_bound(st, llc, task_weight(p), WAIT_MAX_NS);
 	return 0;
 }
 
