@@ -138,7 +138,9 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	/* Or its CPU is about to go. */
 	if (!llc || !own_cpu->is_online)
 		goto fail;
-	if (st->charged_ns != p->se.sum_exec_runtime)
+	if (!st->weight_counted)
+		task_join(p, st, llc);
+	else if (st->charged_ns != p->se.sum_exec_runtime)
 		task_settle(p, st, own_cpu, llc);
 	task_rank_set(p, ts);
 	idle = idle_cpu_take(p, own, own_cpu, enq_flags);
@@ -282,21 +284,6 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 
 /* --- the life of a thread ------------------------------------------------------------------- */
 
-SEC("struct_ops/gamer_runnable")
-void BPF_PROG(gamer_runnable, struct task_struct *p, __u64 enq_flags)
-{
-	struct sched_task *st = sched_task_get(p);
-	struct sched_llc *llc;
-
-	if (!st || st->weight_counted)
-		return;
-	llc = sched_llc_get(st->llc);
-	if (!llc)
-		return;
-	task_vtime_bound(st, llc, task_weight(p), cfg_sched.slice_ns);
-	llc_join(llc, st, task_weight(p));
-}
-
 SEC("struct_ops/gamer_quiescent")
 void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 {
@@ -328,8 +315,12 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 	if (!st || !cpu)
 		return;
 	place_leave(st);
-	if (st->llc != cpu->llc)
-		task_llc_set(st, cpu->llc);
+	if (st->llc != cpu->llc || !st->weight_counted) {
+		llc = task_llc_set(st, cpu->llc);
+		/* It has come here directly. */
+		if (llc && !st->weight_counted)
+			task_join(p, st, llc);
+	}
 	cpu_runs(cpu, st);
 	cpu->claimed = RANK_NONE;
 	if (!cpu->is_parked || st->rank != RANK_NORMAL)
@@ -459,7 +450,6 @@ struct sched_ext_ops gamer_ops = {
 	.select_cpu = (void *)gamer_select_cpu,
 	.enqueue = (void *)gamer_enqueue,
 	.dispatch = (void *)gamer_dispatch,
-	.runnable = (void *)gamer_runnable,
 	.running = (void *)gamer_running,
 	.stopping = (void *)gamer_stopping,
 	.quiescent = (void *)gamer_quiescent,

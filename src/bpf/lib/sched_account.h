@@ -207,6 +207,16 @@ static __always_inline void task_vtime_bound(struct sched_task *st, struct sched
 		llc_vtime_shift(llc, bounded - lead, st->weight_counted, (__s64)llc_weight(llc));
 }
 
+/* A thread that slept is runnable again. */
+static __always_inline void task_join(struct task_struct *p, struct sched_task *st,
+				      struct sched_llc *llc)
+{
+	__u32 weight = task_weight(p);
+
+	task_vtime_bound(st, llc, weight, cfg_sched.slice_ns);
+	llc_join(llc, st, weight);
+}
+
 /* Charges what p ran since the last time: when it is queued anew or goes to sleep, not each time it
  * leaves the CPU. The kernel has just brought its sum up to date. */
 static __always_inline void task_charge(struct task_struct *p, struct sched_task *st,
