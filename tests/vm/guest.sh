@@ -134,10 +134,12 @@ cpu_set_online() { # CPU 0|1
 
 # Nothing that the kernel said of us, or of itself, is bad.
 check_kernel_log() {
+	local pattern='sched_ext.*([Ee]rror|[Ss]tall|[Ff]ail)|BUG:|WARNING:|Call Trace|soft lockup|hung task|rcu.*stall'
 	local bad
 
-	bad=$(dmesg | grep -E 'sched_ext.*([Ee]rror|[Ss]tall|[Ff]ail)|BUG:|WARNING:|Call Trace|soft lockup|hung task|rcu.*stall')
+	bad=$(dmesg | grep -E "$pattern")
 	check_equal "nothing bad in the kernel's log" "" "$bad"
+	[[ -z $bad ]] || dmesg | grep -E -m 1 -A 60 "$pattern" | sed 's/^/# /'
 }
 
 # The test looks on, and must not wait for what it tests; whatever it starts is an ordinary process.
