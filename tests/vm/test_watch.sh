@@ -78,7 +78,7 @@ ages() {
 }
 
 own_end() {
-	export SCX_TIMEOUT_MS=1000
+	export SCX_TIMEOUT_MS=3000
 	start_daemon --sched || { not_ok "the daemon gets ready with SCX_TIMEOUT_MS"; return; }
 	starve 30
 	check "the scheduler ends itself, and not for good the first time" said \
@@ -96,7 +96,7 @@ own_end() {
 }
 
 required() {
-	CONFIG_EXTRA='{"timeout_ms": 1000}'
+	CONFIG_EXTRA='{"timeout_ms": 3000}'
 	start_daemon --no-api --sched --require-sched || { not_ok "the daemon gets ready once more"; return; }
 	starve 30
 	wait_daemon 10
