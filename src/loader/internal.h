@@ -43,6 +43,7 @@ struct ring {
 	struct evq_producer *producer;
 	struct evq_batch *batch; /* being filled; NULL: must be got first */
 	unsigned int round;	 /* records of this round */
+	int fetch_fd;		 /* eventfd: ring_fetch() was called */
 	_Atomic uint64_t consumed_total;
 	_Atomic(const struct loader_proc_sink *) sink;
 	const struct counters *counters;
@@ -96,6 +97,8 @@ void ring_fini(struct ring *ring);
 int ring_start(struct ring *ring, struct evq_producer *producer);
 void ring_stop(struct ring *ring);
 uint64_t ring_bytes_used(const struct ring *ring);
+/* Has the thread read what is in the ring; nothing if it is empty. Any thread. */
+void ring_fetch(struct ring *ring);
 
 /* counters.c */
 int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count);

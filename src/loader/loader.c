@@ -41,6 +41,7 @@ int loader_new(const struct config *config, struct loader **out, struct error *e
 
 	if (!l)
 		return error_set(err, ENOMEM, "no memory for the loader");
+	l->ring.fetch_fd = -1;
 	messages_init();
 	ret = programs_load(l, config, err);
 	if (ret)

@@ -69,7 +69,8 @@ int loader_filter_fd(const struct loader *l);
 /* While tgid != 0 the filter also passes fork of that process and comm and exit of its children. */
 void loader_filter_selftest(struct loader *l, uint32_t tgid);
 
-/* Long-wait records wake the ring thread (at most ten times a second) until this time only. */
+/* Long-wait records wake the ring thread (at most ten times a second) until this time only. Those
+ * that lie in the ring without having woken it, it reads now. Any thread; never blocks. */
 void loader_set_readers_until(struct loader *l, uint64_t until_ns);
 
 /* What was loaded and what was left out, and why. */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -118,16 +119,20 @@ static int ring_body(struct thread *self, void *arg)
 
 	thread_ready(self, 0);
 	for (;;) {
-		struct pollfd fd = {.events = POLLIN};
+		struct pollfd fds[2] = {{.events = POLLIN},
+					{.fd = ring->fetch_fd, .events = POLLIN}};
 		bool is_starved = drained == -EAGAIN;
+		eventfd_t value;
 
-		fd.fd = is_starved ? evq_wait_fd(ring->producer)
-				   : ring_buffer__epoll_fd(ring->buffer);
-		ret = thread_poll(self, &fd, 1, -1);
+		fds[0].fd = is_starved ? evq_wait_fd(ring->producer)
+				       : ring_buffer__epoll_fd(ring->buffer);
+		ret = thread_poll(self, fds, is_starved ? 1 : 2, -1);
 		if (ret < 0)
 			break;
 		if (is_starved)
 			evq_wait_clear(ring->producer);
+		else if (fds[1].revents)
+			eventfd_read(ring->fetch_fd, &value);
 		drained = ring_drain(ring);
 		if (drained < 0 && drained != -EAGAIN)
 			log_limited(LOG_ERROR, "ring: cannot read the BPF ring buffer: %s",
@@ -157,10 +162,11 @@ static void position_unmap(const uint64_t **position)
 int ring_init(struct ring *ring, int map_fd, const struct counters *counters)
 {
 	ring->counters = counters;
+	ring->fetch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ring->consumer_pos = position_map(map_fd, 0);
 	ring->producer_pos = position_map(map_fd, 1);
 	ring->buffer = ring_buffer__new(map_fd, event_take, ring, NULL);
-	if (!ring->consumer_pos || !ring->producer_pos || !ring->buffer) {
+	if (ring->fetch_fd < 0 || !ring->consumer_pos || !ring->producer_pos || !ring->buffer) {
 		int ret = errno ? -errno : -ENOMEM;
 
 		ring_fini(ring);
@@ -175,6 +181,9 @@ void ring_fini(struct ring *ring)
 	ring->buffer = NULL;
 	position_unmap(&ring->consumer_pos);
 	position_unmap(&ring->producer_pos);
+	if (ring->fetch_fd >= 0)
+		close(ring->fetch_fd);
+	ring->fetch_fd = -1;
 }
 
 int ring_start(struct ring *ring, struct evq_producer *producer)
@@ -194,4 +203,10 @@ uint64_t ring_bytes_used(const struct ring *ring)
 	uint64_t consumed = __atomic_load_n(ring->consumer_pos, __ATOMIC_ACQUIRE);
 
 	return __atomic_load_n(ring->producer_pos, __ATOMIC_ACQUIRE) - consumed;
+}
+
+void ring_fetch(struct ring *ring)
+{
+	if (ring_bytes_used(ring))
+		eventfd_write(ring->fetch_fd, 1);
 }

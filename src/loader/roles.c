@@ -85,4 +85,5 @@ void loader_filter_selftest(struct loader *l, uint32_t tgid)
 void loader_set_readers_until(struct loader *l, uint64_t until_ns)
 {
 	__atomic_store_n(&l->trace->bss->readers_until_ns, until_ns, __ATOMIC_RELAXED);
+	ring_fetch(&l->ring);
 }

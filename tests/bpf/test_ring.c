@@ -12,12 +12,17 @@
 #define POOL 2
 #define BATCH_EVENTS (EVQ_BATCH_BYTES / sizeof(struct event))
 
-/* Two processes pass a byte to and fro; the one with the role gets the CPU `rounds` times. */
-static void load(struct loader *l, int rounds)
+/* A child with the role; each byte passed to and fro gets it the CPU once. */
+struct load {
+	pid_t pid;
+	int to, from;
+};
+
+static struct load load_start(struct loader *l)
 {
 	struct role_request role = {
 		.op = ROLE_OP_CONFIRM, .role = ROLE_GAME, .source = SOURCE_SCAN, .threads = 1};
-	int to[2], from[2], status;
+	int to[2], from[2];
 	char byte = 0;
 	pid_t pid;
 
@@ -31,18 +36,39 @@ static void load(struct loader *l, int rounds)
 				_exit(1);
 		_exit(0);
 	}
+	close(to[0]);
+	close(from[1]);
 	role.tgid = (uint32_t)pid;
 	role.start_ticks = start_ticks(pid);
 	assert_int_equal(loader_role_apply(l, &role), 0);
+	return (struct load){.pid = pid, .to = to[1], .from = from[0]};
+}
+
+static void load_rounds(const struct load *load, int rounds)
+{
+	char byte = 0;
+
 	for (int i = 0; i < rounds; i++) {
-		assert_int_equal(write(to[1], &byte, 1), 1);
-		assert_int_equal(read(from[0], &byte, 1), 1);
+		assert_int_equal(write(load->to, &byte, 1), 1);
+		assert_int_equal(read(load->from, &byte, 1), 1);
 	}
-	close(to[1]);
-	close(to[0]);
-	close(from[0]);
-	close(from[1]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void load_end(const struct load *load)
+{
+	int status;
+
+	close(load->to);
+	close(load->from);
+	assert_int_equal(waitpid(load->pid, &status, 0), load->pid);
+}
+
+static void load(struct loader *l, int rounds)
+{
+	struct load whole = load_start(l);
+
+	load_rounds(&whole, rounds);
+	load_end(&whole);
 }
 
 static void open_detached(struct bench *b)
@@ -64,6 +90,18 @@ static void wait_consumed(struct bench *b, uint64_t wanted)
 	while (loader_consumed_total(b->loader) < wanted && clock_now_ns() < end)
 		sched_yield();
 	assert_int_equal(loader_consumed_total(b->loader), wanted);
+}
+
+/* As a reader does who comes back and back. */
+static void read_all(struct bench *b)
+{
+	uint64_t end = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC;
+
+	do {
+		loader_set_readers_until(b->loader, UINT64_MAX);
+		sched_yield();
+	} while (loader_ring_bytes_used(b->loader) && clock_now_ns() < end);
+	assert_int_equal(loader_ring_bytes_used(b->loader), 0);
 }
 
 static void count_events(void *ctx, const struct evq_batch *batch)
@@ -146,11 +184,12 @@ static void test_pool_empty(void **state)
 	bench_close(&b);
 }
 
-/* Long waits don't wake the thread unless somebody reads. */
+/* Long waits don't wake the thread unless somebody reads, and then not each of them. A reader gets
+ * them all the same. */
 static void test_no_reader_no_wakeup(void **state)
 {
 	struct bench b = {0};
-	struct error err = {{0}};
+	struct load game;
 	uint64_t wakeups;
 	struct thread_usage usage[THREAD_MAX];
 
@@ -158,16 +197,19 @@ static void test_no_reader_no_wakeup(void **state)
 	b.config.long_wait_us = 0;
 	bench_open(&b, 16);
 	bench_run(&b);
-	load(b.loader, 300); /* 26 KB of 256: below a quarter */
+	game = load_start(b.loader);
+	load_rounds(&game, 300); /* 26 KB of 256: below a quarter */
 	assert_int_equal(thread_usage(usage, THREAD_MAX), 1);
 	assert_string_equal(usage[0].name, "ring");
 	wakeups = usage[0].wakeups_total;
-	/* The end of the load, and whatever server starts on this machine meanwhile. */
-	assert_true(wakeups <= 1 + bench_counters(&b)->roles_granted * 2);
-	loader_set_readers_until(b.loader, UINT64_MAX);
-	load(b.loader, 10);
-	wait_consumed(&b, bench_counters(&b)->ring_submitted);
-	assert_int_equal(err.text[0], 0);
+	/* Whatever server starts on this machine meanwhile. */
+	assert_true(wakeups <= bench_counters(&b)->roles_granted * 2);
+	assert_true(loader_ring_bytes_used(b.loader) > 0);
+	for (int i = 0; i < 3; i++) {
+		read_all(&b);
+		load_rounds(&game, 10);
+	}
+	load_end(&game);
 	bench_close(&b);
 }
 
