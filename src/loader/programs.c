@@ -348,6 +348,17 @@ static void tasks_visit(struct loader *l)
 	close(fd);
 }
 
+/* The end of a visit to the input event path first: a visit whose end goes unseen seems to last on,
+ * and whatever is woken meanwhile to read the device. 0 or a negative errno. */
+static int input_attach(struct input_bpf *input)
+{
+	input->links.on_input_event_done = bpf_program__attach(input->progs.on_input_event_done);
+	if (!input->links.on_input_event_done)
+		return -errno;
+	input->links.on_input_event = bpf_program__attach(input->progs.on_input_event);
+	return input->links.on_input_event ? 0 : -errno;
+}
+
 int programs_attach(struct loader *l, struct error *err)
 {
 	const struct bpf_object_skeleton *skeleton = l->trace->skeleton;
@@ -365,10 +376,11 @@ int programs_attach(struct loader *l, struct error *err)
 	hooks_publish(l, true);
 	tasks_visit(l);
 	messages_clear();
-	if (l->input && input_bpf__attach(l->input)) {
+	ret = l->input ? input_attach(l->input) : 0;
+	if (ret) {
 		char reason[96];
 
-		messages_first(-errno, reason, sizeof(reason));
+		messages_first(ret, reason, sizeof(reason));
 		programs_feature(l, "input_hook", false, "no input counters and no class input: %s",
 				 reason);
 		input_bpf__detach(l->input);

@@ -50,7 +50,7 @@ overrun() { # SOURCE
 		and .consumed_total == .aggregated_total + .queued and .submitted_total == .consumed_total'
 	metrics '"# overruns \(.proc_events.overruns_total), messages lost \(.proc_events.lost_total), " +
 		"resyncs \(.proc_events.resyncs_total), scans \(.proc_events.scans_total), " +
-		"BPF records dropped \(.pipeline.dropped_total)"'
+		"BPF records dropped \(.pipeline.dropped_total), pipeline \(.pipeline)"'
 	check "$source: the daemon is healthy" http /health --fail
 
 	start_server

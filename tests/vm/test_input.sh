@@ -6,6 +6,11 @@ cd "$(dirname "$0")/../.." || exit 1
 
 READER=
 
+show_input() {
+	metrics '"# \(.classes.input | {threads, wakeups_total}) \(.input)"'
+	ps -eLo pid,tid,cls,ni,stat,pcpu,comm | sed 's/^/# /'
+}
+
 watch_input() {
 	local log=$TEST_DIR/watch watcher
 
@@ -37,16 +42,33 @@ classify_reader() {
 	check_within 15 "its class goes with it" holds '.classes.input.threads == 0'
 }
 
+# Sleeps for ever, a moment at a time: while a key is pressed it is likely to wake.
+restless() {
+	local silence
+
+	exec {silence}<> <(:)
+	while :; do
+		read -rt 0.0002 -u "$silence"
+	done
+}
+
 # The same twice: observed, and scheduled beside hogs.
 life() { # MODE ARGS...
-	local mode=$1
+	local mode=$1 sleeper
 
+	# While the hooks are put in place, too, whoever wakes beside a key is no reader.
+	restless &
+	sleeper=$!
+	DAEMON_PIDS+=("$sleeper")
 	start_daemon "${@:2}" || { not_ok "the daemon gets ready"; finish; }
 	sed 's/^/# /' "$DAEMON_LOG"
 	check_within 10 "mode $mode" holds '.mode == $mode' --arg mode "$mode"
 	count_events
 	# The kernel's own workers, woken for the console, are no readers.
-	check "nobody reads: no thread is of class input" holds '.classes.input.threads == 0'
+	check "nobody reads: no thread is of class input" holds '.input.readers_total == 0'
+	holds '.input.readers_total == 0' || show_input
+	kill $sleeper
+	wait $sleeper 2>/dev/null
 	if [[ $mode == sched ]]; then
 		start_load
 	else
