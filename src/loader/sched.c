@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,6 +350,32 @@ free_sched:
 	return ret;
 }
 
+/* Half-way through, the thread that attaches a scheduler is that scheduler's while others are still
+ * the old one's: who saturates its CPU keeps it from finishing, until the kernel gives up.
+ * (From 7.0 on a real-time thread of the kernel does the work.) So the thread is real-time
+ * meanwhile, where it may. */
+static int ops_attach(struct sched *s)
+{
+	const struct sched_param first = {.sched_priority = 1}, ordinary = {0};
+	int policy = sched_getscheduler(0);
+	bool is_raised = (policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE) &&
+			 sched_setscheduler(0, SCHED_FIFO, &first) == 0;
+	int ret;
+
+	s->link = bpf_map__attach_struct_ops(s->ops);
+	ret = s->link ? 0 : -errno;
+	if (!ret && !s->watch_missing[0]) {
+		int error = watch_start(s);
+
+		if (error)
+			snprintf(s->watch_missing, sizeof(s->watch_missing), "%s",
+				 error_name(error));
+	}
+	if (is_raised)
+		sched_setscheduler(0, policy, &ordinary);
+	return ret;
+}
+
 int sched_attach(struct sched *s, struct error *err)
 {
 	struct sched_exit_record record;
@@ -357,14 +384,9 @@ int sched_attach(struct sched *s, struct error *err)
 	int ret;
 
 	messages_clear();
-	s->link = bpf_map__attach_struct_ops(s->ops);
-	ret = s->link ? 0 : -errno;
-	if (!ret) {
-		ret = s->watch_missing[0] ? 0 : watch_start(s);
-		if (ret)
-			snprintf(s->watch_missing, sizeof(s->watch_missing), "%s", error_name(ret));
+	ret = ops_attach(s);
+	if (!ret)
 		return 0;
-	}
 	sched_exit_read(s, &record, &dump);
 	messages_first(ret, reason, sizeof(reason));
 	return error_set(err, -ret, "the kernel does not attach the scheduler: %s",

@@ -103,6 +103,7 @@ required() {
 	check_equal "with --require-sched it ends: exit status" 1 "$DAEMON_STATUS"
 	check "and says why" said '\-\-require-sched: ended itself'
 	check_equal "nothing is left attached" disabled "$(<$STATE)"
+	show_log
 }
 
 if [[ -n ${VM_KERNEL:-} ]]; then
