@@ -60,7 +60,7 @@ static __always_inline bool waker_evidence(struct task_struct *p, struct task_st
 	if (!roles_total || class_of_role(st->role) == CLASS_AUDIO_SERVER || !current_is_author())
 		return has_evidence;
 	waker = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), NULL, 0);
-	if (!waker || !waker->is_counted || waker->class != CLASS_AUDIO_SERVER)
+	if (!waker || !waker->gauge || waker->class != CLASS_AUDIO_SERVER)
 		return has_evidence;
 	run = p->se.sum_exec_runtime;
 	client_wake(&st->client, now, run - st->client_run_ns);
@@ -198,7 +198,7 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 	if (!since) {
 		/* What it waited since is not known, either. */
 		st->runnable_ns = 0;
-	} else if (st->is_counted) {
+	} else if (st->gauge) {
 		counters = slot_class(slot, st->class);
 		if (counters)
 			counters->runtime_ns += now - since;
@@ -419,14 +419,15 @@ static __always_inline void thread_end_unseen(struct task_struct *p, struct cpu_
 {
 	struct task_state *st = bpf_task_storage_get(&task_states, p, NULL, 0);
 	struct class_counters *counters;
+	__u32 gauge;
 
 	if (!st || st->is_dead)
 		return;
 	st->is_dead = 1;
-	counters = slot_class(slot, st->class);
-	if (counters && st->is_counted)
+	gauge = __sync_lock_test_and_set(&st->gauge, 0);
+	counters = gauge ? slot_class(slot, gauge - 1) : NULL;
+	if (counters)
 		slot_add_atomic(counters->threads, -1);
-	st->is_counted = 0;
 }
 
 /* Fires for each thread, after it has left signal->live. The end of the leader is not the end of

@@ -52,7 +52,7 @@ static __always_inline void task_rank_set(struct task_struct *p, struct task_sta
 {
 	struct sched_task *st = &ts->sched;
 
-	st->rank = ts->is_counted ? rank_of_class(ts->class) : RANK_NORMAL;
+	st->rank = ts->gauge ? rank_of_class(ts->class) : RANK_NORMAL;
 	if (st->rank == RANK_NORMAL && (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1)
 		st->rank = RANK_KTHREAD;
 	if (st->rank > RANK_NORMAL && st->budget.is_over && !budget_allows(&st->budget, scx_now()))

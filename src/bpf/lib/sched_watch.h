@@ -62,7 +62,7 @@ static __always_inline void watch_thread(struct watch_walk *walk, struct task_st
 	struct sched_stall *oldest = &walk->watch->oldest;
 	__u64 at = ((struct task_struct___scx *)p)->scx.runnable_at, age_ns;
 	struct task_state *ts = task_state_get(p);
-	__u32 class = ts && ts->is_counted ? ts->class : CLASS_NORMAL;
+	__u32 class = ts && ts->gauge ? ts->class : CLASS_NORMAL;
 
 	if (!p->on_rq || scx_bpf_task_cpu(p) != (__s32)walk->cpu || class >= CLASS_COUNT)
 		return;

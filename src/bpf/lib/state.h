@@ -29,13 +29,13 @@ struct task_state {
 	__u32 generation; /* of the roles when the verdict was made; 0: must be made */
 	__u32 policy;	  /* cached: a change asks for a new verdict */
 	__s32 static_prio;
-	__u8 role; /* of the process, as of `generation` */
+	__u32 gauge; /* 1 + the class in whose gauge the thread is; 0: none, it has no verdict */
+	__u8 role;   /* of the process, as of `generation` */
 	__u8 class;
 	__u8 reason;
-	__u8 is_counted; /* in the gauge of its class */
 	__u8 is_dead;
 	__u8 is_wake_pending; /* a wake-up was seen while it was still on its queue */
-	__u8 pad[6];
+	__u8 pad[3];
 };
 
 struct {

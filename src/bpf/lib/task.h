@@ -33,37 +33,45 @@ static __always_inline void hist_add(struct wait_hist *hist, __u64 value)
 		hist->max_ns = value;
 }
 
-static __always_inline void task_gauge_add(struct cpu_slot *slot, __u32 class, __s64 n)
+static __always_inline void task_gauge_add(struct cpu_slot *slot, __u32 gauge, __s64 n)
 {
-	struct class_counters *counters = slot_class(slot, class);
+	struct class_counters *counters = gauge ? slot_class(slot, gauge - 1) : NULL;
 
 	if (counters)
 		counters->threads += n;
+}
+
+/* Returns the gauge that the thread was in. An exchange: while a thread leaves its CPU another may
+ * already be waking it, both with a new verdict, and it is to be counted once. */
+static __always_inline __u32 task_gauge_move(struct task_state *st, struct cpu_slot *slot,
+					     __u32 gauge)
+{
+	__u32 old = __sync_lock_test_and_set(&st->gauge, gauge);
+
+	task_gauge_add(slot, old, -1);
+	task_gauge_add(slot, gauge, 1);
+	return old;
 }
 
 /* The only place that changes a thread's class. */
 static __always_inline void task_class_set(struct task_state *st, struct cpu_slot *slot,
 					   const struct verdict *verdict)
 {
+	__u32 gauge = 1 + verdict->class;
+
 	st->reason = verdict->reason;
 	st->expires_ns = verdict->expires_ns;
-	if (st->is_counted && st->class == verdict->class)
+	st->class = verdict->class;
+	if (st->gauge == gauge || task_gauge_move(st, slot, gauge) == gauge)
 		return;
-	if (st->is_counted)
-		task_gauge_add(slot, st->class, -1);
 	if (verdict->class == CLASS_INPUT)
 		slot->input_readers++;
-	st->class = verdict->class;
-	st->is_counted = 1;
-	task_gauge_add(slot, st->class, 1);
 }
 
 /* The thread has run for the last time. */
 static __always_inline void task_class_clear(struct task_state *st, struct cpu_slot *slot)
 {
-	if (st->is_counted)
-		task_gauge_add(slot, st->class, -1);
-	st->is_counted = 0;
+	task_gauge_move(st, slot, 0);
 	st->is_dead = 1;
 }
 
