@@ -49,6 +49,7 @@ static int read_program(struct program *p, uint64_t *runs, uint64_t *ns)
 	struct bpf_prog_info info = {0};
 	__u32 size = sizeof(info);
 
+	*runs = *ns = 0;
 	if (bpf_obj_get_info_by_fd(p->fd, &info, &size))
 		return -errno;
 	*runs = info.run_cnt;

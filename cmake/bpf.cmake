@@ -17,13 +17,16 @@ file(GLOB bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.bpf.c ${CM
 file(GLOB_RECURSE bpf_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/bpf/*.h)
 set(bpf_skeletons)
 set(bpf_objects)
+if(GAMERD_WERROR)
+	set(bpf_werror -Werror)
+endif()
 foreach(source IN LISTS bpf_sources)
 	get_filename_component(name ${source} NAME)
 	string(REPLACE ".bpf.c" "" name ${name})
 	set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
 	set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
 	add_custom_command(OUTPUT ${object}
-		COMMAND ${BPF_CLANG} -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_${BPF_ARCH} -Wall -Wextra -Werror
+		COMMAND ${BPF_CLANG} -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_${BPF_ARCH} -Wall -Wextra ${bpf_werror}
 			-Wno-unused-parameter -Wno-missing-declarations -I${CMAKE_SOURCE_DIR}/src
 			-isystem /usr/include/${CMAKE_SYSTEM_PROCESSOR}-linux-gnu
 			-c ${source} -o ${object}
