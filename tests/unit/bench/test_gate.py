@@ -11,7 +11,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parents[3] / "bench"
 
 # Takes the options of the real one. With src/stumbles it fails as often as that says; with src/hiccup
-# the first so many runs on the new side take three times as long.
+# the first so many runs on the new side take three times as long; in the directory $SLOW all take twice.
 RUN_LATENCY = r"""#!/bin/bash
 cd "$(dirname "$0")/.." || exit
 if [[ $1 == --list ]]; then
@@ -25,6 +25,7 @@ if [[ -s src/stumbles ]] && ((STUMBLES > $(wc -l <"$CALLS"))); then
 fi
 ms=$(<src/speed)
 [[ ! -e src/hiccup ]] || (($(grep -c "^$PWD " "$CALLS") > $(<src/hiccup))) || ms=$((ms * 3))
+[[ $PWD != "${SLOW:-}" ]] || ms=$((ms * 2))
 while [[ $1 != --json ]]; do shift; done
 printf '{ "host": {"cpu": "x"}, "quick": true, "lines": [
 	{ "bench": "clone", "name": "a", "unit": "us", "samples": [%d] } ] }\n' "$ms" >"$2"
@@ -141,6 +142,15 @@ class Gate(unittest.TestCase):
         self.commit(speed=200)
         self.commit(speed=200, other="x")
         self.check(1, "'speed': 100")
+
+    def test_a_tree_compared_with_itself(self):
+        self.with_bench(speed=100)
+        (self.tree / "src/speed").write_text("200\n")
+        out = self.check(0, "a regression in 0 of 2 comparisons", "--self", "2")
+        self.assertEqual(out.count("0 regressions"), 2)
+        self.check(1, "a regression in 2 of 2 comparisons", "--self", "2", SLOW=str(self.tree))
+        self.check(2, "exclude each other", "--self", "2", "--base", "HEAD")
+        self.check(2, "a number from 1 to 99, not 'x'", "--self", "x")
 
     def test_a_bench_that_stumbles_is_tried_again_and_not_for_ever(self):
         self.with_bench(speed=100, stumbles="x")
