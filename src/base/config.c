@@ -16,7 +16,7 @@
 
 enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
-	SETTING_NAME,	 /* an enum by one of its names */
+	SETTING_NAME,	 /* an enum, which is as wide as uint32_t, by one of its names */
 	SETTING_BOOL,	 /* true or false */
 	SETTING_NUMBER,	 /* uint32_t in a range */
 	SETTING_SIZE,	 /* the same, a power of two and at least a page */
@@ -136,12 +136,10 @@ void config_init(struct config *config)
 		case SETTING_PATH:
 			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
 			break;
-		case SETTING_NAME:
-			*(enum config_source *)field_of(config, s) = s->value;
-			break;
 		case SETTING_BOOL:
 			*(bool *)field_of(config, s) = s->value;
 			break;
+		case SETTING_NAME:
 		case SETTING_NUMBER:
 		case SETTING_SIZE:
 			*(uint32_t *)field_of(config, s) = s->value;
@@ -190,10 +188,9 @@ static int apply_name(struct config *config, const struct setting *s, const json
 	const char *text = json_string_value(value);
 	char names[48];
 
-	/* An enum is as wide as an unsigned int. */
-	for (unsigned int i = 0; text && s->names[i]; i++) {
+	for (uint32_t i = 0; text && s->names[i]; i++) {
 		if (strcmp(text, s->names[i]) == 0) {
-			*(unsigned int *)field_of(config, s) = i;
+			*(uint32_t *)field_of(config, s) = i;
 			return 0;
 		}
 	}
