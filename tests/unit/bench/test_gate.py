@@ -152,6 +152,18 @@ class Gate(unittest.TestCase):
         self.check(2, "exclude each other", "--self", "2", "--base", "HEAD")
         self.check(2, "a number from 1 to 99, not 'x'", "--self", "x")
 
+    def test_main_is_compared_with_the_last_figures_that_were_published(self):
+        self.with_bench(speed=300)
+        (self.tree / "docs").mkdir()
+        for speed in (100, 120, 140):
+            if speed == 100:
+                (self.tree / "docs/performance.md").write_text("100\n")
+            self.commit(speed=speed)
+        self.check(1, "'speed': 100")
+        (self.tree / "docs/performance.md").write_text("140\n")
+        self.commit()
+        self.check(0, "nothing that is measured differs")
+
     def test_a_bench_that_stumbles_is_tried_again_and_not_for_ever(self):
         self.with_bench(speed=100, stumbles="x")
         self.commit(speed=101)
