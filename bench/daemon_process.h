@@ -22,7 +22,8 @@
 
 #include "fdinfo.h"
 
-#define DAEMON_PROCESS_MAPS 64 /* more than it has */
+#define DAEMON_PROCESS_MAPS 64			      /* more than it has */
+#define BENCH_DIR_TEMPLATE "/tmp/gamerd-bench-XXXXXX" /* for mkdtemp() */
 
 struct daemon_process {
 	pid_t pid;
@@ -78,7 +79,7 @@ static inline int daemon_process_start(struct daemon_process *d, const char *bin
 	FILE *f;
 
 	*d = (struct daemon_process){0};
-	snprintf(d->dir, sizeof(d->dir), "/tmp/gamerd-bench-XXXXXX");
+	snprintf(d->dir, sizeof(d->dir), "%s", BENCH_DIR_TEMPLATE);
 	if (!mkdtemp(d->dir))
 		return -errno;
 	snprintf(log, sizeof(log), "%s/log", d->dir);

@@ -178,7 +178,7 @@ static void report(struct result *results)
 int main(int argc, char **argv)
 {
 	struct result results[sizeof(settings) / sizeof(settings[0])];
-	char dir[] = "/tmp/gamerd-bench-XXXXXX", server[64];
+	char dir[] = BENCH_DIR_TEMPLATE, server[64];
 	const char *binary = NULL;
 	unsigned int execs = 200, i;
 	int c, r = 0;

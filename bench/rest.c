@@ -159,7 +159,7 @@ static pid_t prometheus_start(const struct daemon_process *d, const char *dir)
 
 static void watch_prometheus(const struct daemon_process *d, unsigned int seconds)
 {
-	char dir[] = "/tmp/gamerd-bench-XXXXXX", command[64];
+	char dir[] = BENCH_DIR_TEMPLATE, command[64];
 	pid_t pid = mkdtemp(dir) ? prometheus_start(d, dir) : 0;
 
 	if (pid > 0 && prometheus_scrapes(d->port))

@@ -151,6 +151,7 @@ class Gate(unittest.TestCase):
         self.check(1, "a regression in 2 of 2 comparisons", "--self", "2", SLOW=str(self.tree))
         self.check(2, "exclude each other", "--self", "2", "--base", "HEAD")
         self.check(2, "a number from 1 to 99, not 'x'", "--self", "x")
+        self.check(2, "a number from 1 to 99, not '0'", "--self", "0")
 
     def test_main_is_compared_with_the_last_figures_that_were_published(self):
         self.with_bench(speed=300)
