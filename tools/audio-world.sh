@@ -1,13 +1,21 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: GPL-2.0-only
 # A private audio world: real sound servers on a machine without sound, without a session, without
-# systemd, and without touching those that may run there. Sourced by tools/run and the system tests.
+# systemd or logind, and without touching those that may run there. Sourced by tools/run and the system
+# tests.
 #
 # world_open makes a directory of mode 0700 with its own XDG_RUNTIME_DIR and HOME. Whatever is started
 # by world_spawn leads a session (and process group) of its own, so that world_stop and world_close end
 # exactly that and nothing else. Whoever opens a world closes it in an EXIT trap.
+#
+# A function world_start_NAME returns once the server answers. If it fails, WORLD_ERROR is a sentence
+# that names the part that did not start, with the last line of its log.
 
 declare -A WORLD_PID=() # name -> pid, also the process group
+WORLD_ERROR=
+# How long a server may take to start. A machine that is busy with something else makes it slow, and one
+# that fails ends early, which is noticed at once.
+WORLD_START_SECONDS=60
 
 is_alive() { # PID; a zombie is not
 	local stat
@@ -45,6 +53,33 @@ world_spawn() { # NAME CMD...
 	setsid "$@" </dev/null >>"$WORLD_DIR/$name.log" 2>&1 &
 	WORLD_PID[$name]=$!
 	disown # the shell would announce each one that is killed
+}
+
+# Waits until CMD succeeds: then the server NAME has started. It has failed if it ended before that, or
+# if its time is over.
+world_await() { # NAME CMD...
+	local name=$1
+
+	shift
+	wait_until "$WORLD_START_SECONDS" world_answers_or_ended "$name" "$@"
+	"$@" && return
+	WORLD_ERROR="$name did not start: $(world_last_words "$name")"
+	return 1
+}
+
+world_answers_or_ended() { # NAME CMD...
+	local pid=${WORLD_PID[$1]}
+
+	shift
+	"$@" || is_gone "$pid"
+}
+
+# The last line of what NAME wrote, without colours.
+world_last_words() { # NAME
+	local line
+
+	line=$(sed -E 's/\x1b\[[0-9;]*m//g' "$WORLD_DIR/$1.log" | grep -v '^[[:space:]]*$' | tail -n 1)
+	echo "${line:-it wrote nothing to its log}"
 }
 
 is_gone() { # PID
@@ -107,7 +142,7 @@ world_le32() { # NUMBER
 world_start_bus() {
 	[[ -z ${WORLD_PID[bus]:-} ]] || return 0
 	world_spawn bus dbus-daemon --session --nofork --nopidfile --address="$DBUS_SESSION_BUS_ADDRESS"
-	wait_until 5 test -S "$XDG_RUNTIME_DIR/bus"
+	world_await bus test -S "$XDG_RUNTIME_DIR/bus"
 }
 
 # Readiness is asked of the server itself: a killed one leaves its socket file behind.
@@ -124,22 +159,46 @@ world_jackd_answers() {
 }
 
 world_start_pipewire() {
-	world_start_bus && world_spawn pipewire pipewire && wait_until 5 world_pipewire_sees core.name
+	world_start_bus && world_spawn pipewire pipewire && world_await pipewire world_pipewire_sees core.name
+}
+
+# WirePlumber without the machine's devices: they belong to the servers that may run there. So it does
+# not need logind either, which says whose seat the Bluetooth devices are; WirePlumber 0.4 ends itself
+# where logind's directories are missing. Version 0.4 reads the Lua files and 0.5 reads the other one.
+world_configure_wireplumber() {
+	local dir=$XDG_CONFIG_HOME/wireplumber monitor
+
+	mkdir -p "$dir"/{main.lua.d,bluetooth.lua.d,wireplumber.conf.d}
+	for monitor in alsa v4l2 libcamera; do
+		echo "${monitor}_monitor.enabled = false"
+	done >"$dir/main.lua.d/60-private.lua"
+	echo 'bluez_monitor.enabled = false' >"$dir/bluetooth.lua.d/60-private.lua"
+	cat >"$dir/wireplumber.conf.d/private.conf" <<-END
+		wireplumber.profiles = {
+			main = {
+				hardware.audio = disabled
+				hardware.bluetooth = disabled
+				hardware.video-capture = disabled
+				support.logind = disabled
+			}
+		}
+	END
 }
 
 world_start_wireplumber() {
-	world_spawn wireplumber wireplumber && wait_until 10 world_pipewire_sees WirePlumber
+	world_configure_wireplumber && world_spawn wireplumber wireplumber &&
+		world_await wireplumber world_pipewire_sees WirePlumber
 }
 
 world_start_pipewire_pulse() {
-	world_spawn pipewire-pulse pipewire-pulse && wait_until 5 world_pulse_answers
+	world_spawn pipewire-pulse pipewire-pulse && world_await pipewire-pulse world_pulse_answers
 }
 
 # The sink a machine without sound lacks.
 world_pipewire_sink() {
 	pw-cli create-node adapter '{ factory.name=support.null-audio-sink node.name=dummy0
 		media.class=Audio/Sink object.linger=true audio.position=[FL FR] }' >/dev/null &&
-		wait_until 5 world_pipewire_sees dummy0
+		wait_until "$WORLD_START_SECONDS" world_pipewire_sees dummy0
 }
 
 world_play_pipewire() { # SECONDS
@@ -152,16 +211,19 @@ world_pulseaudio_options=(-n --exit-idle-time=-1 -L 'module-null-sink sink_name=
 
 world_start_pulseaudio() {
 	world_spawn pulseaudio pulseaudio --daemonize=no --use-pid-file=no "${world_pulseaudio_options[@]}"
-	wait_until 5 world_pulse_answers
+	world_await pulseaudio world_pulse_answers
 }
 
 # Double-forks away from the shell: its pid file names the survivor. The file of a killed one goes
 # first: where nobody reaps orphans, its pid still exists and would pass for a running daemon.
 world_start_pulseaudio_daemonised() {
 	rm -f "$XDG_RUNTIME_DIR/pulse/pid"
-	pulseaudio -D --use-pid-file=yes "${world_pulseaudio_options[@]}" >>"$WORLD_DIR/pulseaudio.log" 2>&1 &&
-		wait_until 5 world_pulse_answers &&
-		WORLD_PID[pulseaudio]=$(<"$XDG_RUNTIME_DIR/pulse/pid")
+	if ! pulseaudio -D --use-pid-file=yes "${world_pulseaudio_options[@]}" >>"$WORLD_DIR/pulseaudio.log" 2>&1; then
+		WORLD_ERROR="pulseaudio did not start: $(world_last_words pulseaudio)"
+		return 1
+	fi
+	WORLD_PID[pulseaudio]=$(<"$XDG_RUNTIME_DIR/pulse/pid")
+	world_await pulseaudio world_pulse_answers
 }
 
 world_play_pulse() { # SECONDS
@@ -171,11 +233,11 @@ world_play_pulse() { # SECONDS
 
 world_start_jackd() {
 	world_spawn jackd jackd -r -d dummy -r 48000 -p 256
-	wait_until 5 world_jackd_answers
+	world_await jackd world_jackd_answers
 }
 
 world_start_jackdbus() {
-	world_start_bus && world_spawn jackdbus jackdbus auto && wait_until 5 world_jackdbus_answers
+	world_start_bus && world_spawn jackdbus jackdbus auto && world_await jackdbus world_jackdbus_answers
 }
 
 # Asked for a name without an owner, the bus would start a jackdbus of its own before ours has it.
@@ -189,7 +251,7 @@ world_jackdbus_answers() {
 # Unit 7: the socket of a sndiod that may run already is that of unit 0.
 world_start_sndiod() {
 	rm -f /tmp/sndio/sock7
-	world_spawn sndiod sndiod -d -U 7 && wait_until 5 test -S /tmp/sndio/sock7
+	world_spawn sndiod sndiod -d -U 7 && world_await sndiod test -S /tmp/sndio/sock7
 }
 
 world_touch_sndiod() {

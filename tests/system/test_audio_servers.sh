@@ -36,7 +36,7 @@ life() { # NAME COMM EXE START WORK [SOURCES]
 	local name=$1 before start=$4 work=$5 sources=${6:-netlink bpf}
 
 	if ! $start; then
-		not_ok "$name starts" "$(cat "$WORLD_DIR/$name.log")"
+		not_ok "$name starts" "$WORLD_ERROR; $(cat "$WORLD_DIR/$name.log")"
 		return
 	fi
 	appears "$name" "$2" "$3" "$sources"
@@ -45,7 +45,7 @@ life() { # NAME COMM EXE START WORK [SOURCES]
 	check_within 5 "$name: waits are counted while it works" has_waited "$((before + 5))"
 	vanishes "$name" KILL
 	if ! $start; then
-		not_ok "$name starts again" "$(cat "$WORLD_DIR/$name.log")"
+		not_ok "$name starts again" "$WORLD_ERROR; $(cat "$WORLD_DIR/$name.log")"
 		return
 	fi
 	appears "$name" "$2" "$3" "$sources"
