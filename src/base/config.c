@@ -38,29 +38,22 @@ struct setting {
 };
 
 #define NAMED(field) .key = #field, .offset = offsetof(struct config, field)
-#define PATH(field, text_, is_optional_, help_)                                                  \
-	{                                                                                        \
-		NAMED(field), .type = SETTING_PATH, .size = sizeof(((struct config *)0)->field), \
-			      .text = text_, .is_optional = is_optional_, .help = help_          \
+#define PATH(field, text_, is_optional_, help_)              \
+	{                                                    \
+		NAMED(field),                                \
+		.type = SETTING_PATH,                        \
+		.size = sizeof(((struct config *)0)->field), \
+		.text = text_,                               \
+		.is_optional = is_optional_,                 \
+		.help = help_,                               \
 	}
-#define BOOL(field, value_, help_)                                                 \
-	{                                                                          \
-		NAMED(field), .type = SETTING_BOOL, .value = value_, .help = help_ \
-	}
-#define NAME(field, names_, value_, help_)                                            \
-	{                                                                             \
-		NAMED(field), .type = SETTING_NAME, .names = names_, .value = value_, \
-			      .help = help_                                           \
-	}
-#define NUMBER(field, type_, min_, max_, value_, help_)                                 \
-	{                                                                               \
-		NAMED(field), .type = type_, .min = min_, .max = max_, .value = value_, \
-			      .help = help_                                             \
-	}
-#define LIST(key_, type_, help_)                          \
-	{                                                 \
-		.key = key_, .type = type_, .help = help_ \
-	}
+#define BOOL(field, value_, help_) \
+	{NAMED(field), .type = SETTING_BOOL, .value = value_, .help = help_}
+#define NAME(field, names_, value_, help_) \
+	{NAMED(field), .type = SETTING_NAME, .names = names_, .value = value_, .help = help_}
+#define NUMBER(field, type_, min_, max_, value_, help_) \
+	{NAMED(field), .type = type_, .min = min_, .max = max_, .value = value_, .help = help_}
+#define LIST(key_, type_, help_) {.key = key_, .type = type_, .help = help_}
 
 static const char *const source_names[] = {
 	[CONFIG_SOURCE_AUTO] = "auto",

@@ -48,8 +48,8 @@ static int refuse(const struct instance *i, int fd, struct error *err)
 	return error_set(err, EEXIST, "another instance is just starting or ending (%s)", i->path);
 }
 
-/* Opens and locks what is the file at that moment: 1, or 0 if it was removed before it was locked
- * (its owner was ending), or a negative errno with the sentence. */
+/* Opens and locks what is the file at that moment: 0, or a negative errno with the sentence. i->fd
+ * stays -1 if the file was removed before it was locked: its owner was ending. */
 static int try_lock(struct instance *i, struct error *err)
 {
 	struct stat by_fd, by_path;
@@ -70,7 +70,7 @@ static int try_lock(struct instance *i, struct error *err)
 	if (by_fd.st_dev != by_path.st_dev || by_fd.st_ino != by_path.st_ino)
 		goto close_fd;
 	i->fd = fd;
-	return 1;
+	return 0;
 
 close_fd:
 	close(fd);
@@ -82,8 +82,8 @@ static int lock(struct instance *i, struct error *err)
 	for (int n = 0; n < LOCK_ATTEMPTS; n++) {
 		int ret = try_lock(i, err);
 
-		if (ret != 0)
-			return ret < 0 ? ret : 0;
+		if (ret < 0 || i->fd >= 0)
+			return ret;
 	}
 	return error_set(err, EBUSY, "cannot lock %s: somebody keeps removing it", i->path);
 }

@@ -201,7 +201,8 @@ static bool may_keep(struct slots *s)
 {
 	if (s->kept + SLOTS_FREE_MIN >= s->count)
 		return false;
-	return s->tries++ < SLOTS_TRIES_MAX || s->tries % SLOTS_TRY_EACH == 0;
+	s->tries++;
+	return s->tries <= SLOTS_TRIES_MAX || s->tries % SLOTS_TRY_EACH == 0;
 }
 
 bool slots_served(struct slots *s, const struct mg_connection *conn, bool wants_keep)

@@ -114,7 +114,7 @@ struct topology {
 	struct {
 		uint32_t llc;
 		bool is_online;
-	} * cpus;
+	} *cpus;
 };
 int topology_init(struct topology *t, unsigned int cpu_count);
 void topology_fini(struct topology *t);

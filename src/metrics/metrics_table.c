@@ -59,24 +59,38 @@ static uint64_t oldest_runnable(const struct metrics *m, unsigned int index)
 
 /* WORD: an unsigned word (or bool) of struct `base`; SIGNED: one that may dip below zero; DERIVED:
  * computed by a function above. */
-#define WORD(path_, prometheus_, scope_, type_, unit_, base_, field_, help_)       \
-	{                                                                          \
-		.path = path_, .prometheus = prometheus_, .scope = SCOPE_##scope_, \
-		.type = METRIC_##type_, .unit = UNIT_##unit_,                      \
-		.offset = offsetof(struct base_, field_),                          \
-		.size = sizeof(((struct base_ *)0)->field_), .help = help_,        \
+#define WORD(path_, prometheus_, scope_, type_, unit_, base_, field_, help_) \
+	{                                                                    \
+		.path = path_,                                               \
+		.prometheus = prometheus_,                                   \
+		.scope = SCOPE_##scope_,                                     \
+		.type = METRIC_##type_,                                      \
+		.unit = UNIT_##unit_,                                        \
+		.offset = offsetof(struct base_, field_),                    \
+		.size = sizeof(((struct base_ *)0)->field_),                 \
+		.help = help_,                                               \
 	}
-#define SIGNED(path_, prometheus_, scope_, type_, unit_, base_, field_, help_)                 \
-	{                                                                                      \
-		.path = path_, .prometheus = prometheus_, .scope = SCOPE_##scope_,             \
-		.type = METRIC_##type_, .unit = UNIT_##unit_,                                  \
-		.offset = offsetof(struct base_, field_),                                      \
-		.size = sizeof(((struct base_ *)0)->field_), .is_signed = true, .help = help_, \
+#define SIGNED(path_, prometheus_, scope_, type_, unit_, base_, field_, help_) \
+	{                                                                      \
+		.path = path_,                                                 \
+		.prometheus = prometheus_,                                     \
+		.scope = SCOPE_##scope_,                                       \
+		.type = METRIC_##type_,                                        \
+		.unit = UNIT_##unit_,                                          \
+		.offset = offsetof(struct base_, field_),                      \
+		.size = sizeof(((struct base_ *)0)->field_),                   \
+		.is_signed = true,                                             \
+		.help = help_,                                                 \
 	}
-#define DERIVED(path_, prometheus_, scope_, type_, unit_, derive_, help_)                       \
-	{                                                                                       \
-		.path = path_, .prometheus = prometheus_, .scope = SCOPE_##scope_,              \
-		.type = METRIC_##type_, .unit = UNIT_##unit_, .derive = derive_, .help = help_, \
+#define DERIVED(path_, prometheus_, scope_, type_, unit_, derive_, help_) \
+	{                                                                 \
+		.path = path_,                                            \
+		.prometheus = prometheus_,                                \
+		.scope = SCOPE_##scope_,                                  \
+		.type = METRIC_##type_,                                   \
+		.unit = UNIT_##unit_,                                     \
+		.derive = derive_,                                        \
+		.help = help_,                                            \
 	}
 
 #define COUNT(path, prometheus, field, help) \

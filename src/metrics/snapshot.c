@@ -369,7 +369,7 @@ static uint32_t settle_body(struct snapshot *snap, enum snapshot_format format)
 		if (state == BODY_READY)
 			atomic_fetch_add_explicit(&snap->store->rendered_total, 1,
 						  memory_order_relaxed);
-		PROBE2(render, format, body->length);
+		PROBE2(render, (unsigned int)format, body->length);
 		atomic_store(&body->state, state);
 		futex_wake_all(&body->state);
 		return state;

@@ -21,7 +21,7 @@ static inline int filter_load(int verdict)
 		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
 		.insns = (uintptr_t)program,
 		.insn_cnt = 2,
-		.license = (uintptr_t) "GPL",
+		.license = (uintptr_t)"GPL",
 	};
 
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
