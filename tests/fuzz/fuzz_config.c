@@ -9,6 +9,7 @@
 
 #include "base/config.h"
 #include "bpf/abi/roles.h"
+#include "cpu_limit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = {""};
 	int ret;
 
+	cpu_limit_restart();
 	config_init(&config);
 	before = config;
 	ret = config_parse(&config, (const char *)data, size, "fuzz.json", &err);

@@ -10,6 +10,7 @@
 
 #include "detect/connector.h"
 #include "detect/proc.h"
+#include "cpu_limit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct proc_stat stat;
 	int count = 0, r;
 
+	cpu_limit_restart();
 	r = connector_parse(data, size, check, &count);
 	if (r >= 0 && r != count)
 		abort();

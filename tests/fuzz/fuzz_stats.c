@@ -10,6 +10,7 @@
 
 #include "ctl/protocol.h"
 #include "ctl/report.h"
+#include "cpu_limit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,10 +45,12 @@ static void check_answer(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct protocol_source source = {.metrics = give};
-	char *text = protocol_answer((const char *)data, size, &source);
 	struct error err;
 	json_t *stats;
+	char *text;
 
+	cpu_limit_restart();
+	text = protocol_answer((const char *)data, size, &source);
 	check(text != NULL);
 	check_answer(text);
 	free(text);
