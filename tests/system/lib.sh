@@ -17,8 +17,9 @@ GAMERD=${GAMERD:-$ROOT/build/release/scx_gamerd}
 # shellcheck source=tools/audio-world.sh
 . "$ROOT/tools/audio-world.sh"
 
-# A guest without KVM, on a machine that does other things, too.
-[[ -z ${VM_KERNEL:-} ]] || PATIENCE=5
+# No test fails because all is slow: in a guest without KVM, or on a machine that is busy with something
+# else. What holds holds at once, so this costs time only where a check fails.
+PATIENCE=10
 
 TEST_DIR=
 CHECKS_FAILED=0
@@ -181,7 +182,7 @@ http() { # PATH [CURL OPTIONS...]
 	local path=$1
 
 	shift
-	curl --silent --show-error --max-time 10 "$@" "http://127.0.0.1:$DAEMON_PORT$path"
+	curl --silent --show-error --max-time 60 "$@" "http://127.0.0.1:$DAEMON_PORT$path"
 }
 
 # JQ on GET /metrics, raw; with -e as the last argument a false or null result is a failure.

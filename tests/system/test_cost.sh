@@ -47,18 +47,21 @@ check_within 5 "the filter has seen and dropped them" holds \
 check_equal "proc_events.wakeups_total counts none for them" "$wakeups_before" \
 	"$(metrics .proc_events.wakeups_total)"
 
-# What the machine does beside it only adds (an idle CPU of a virtual machine wakes slowly and with cold
-# caches, which is charged to who woke), so the least of three counts.
+# What the machine does beside it only adds: an idle CPU of a virtual machine wakes slowly and with cold
+# caches, and the time that a host takes from its guest counts as well. Both are charged to whatever ran.
+# So the median of 21 seconds counts, and the least of three such medians.
 reader_cost() { # prints the CPU time in ns of 10^6 ns that pass while a reader asks each second
-	local cpu start
+	local before after start
 
-	cpu=$(daemon_cpu_ns)
-	start=${EPOCHREALTIME/./}
-	for _ in {1..20}; do
+	after=$(daemon_cpu_ns)
+	for _ in {1..21}; do
+		before=$after
+		start=${EPOCHREALTIME/./}
 		http /metrics -o /dev/null
 		pause 0.98
-	done
-	echo $((($(daemon_cpu_ns) - cpu) * 1000 / (${EPOCHREALTIME/./} - start)))
+		after=$(daemon_cpu_ns)
+		echo $(((after - before) * 1000 / (${EPOCHREALTIME/./} - start)))
+	done | sort -n | sed -n 11p
 }
 
 least=1000000

@@ -17,7 +17,7 @@ status() { # PATH [CURL OPTIONS...]
 raw_status() { # BYTES
 	local line
 
-	line=$(printf '%b' "$1" | timeout 10 socat -t 5 - "TCP:127.0.0.1:$DAEMON_PORT" 2>/dev/null | head -n 1 | tr -d '\r\0')
+	line=$(printf '%b' "$1" | timeout 60 socat -t 30 - "TCP:127.0.0.1:$DAEMON_PORT" 2>/dev/null | head -n 1 | tr -d '\r\0')
 	if [[ $line =~ ^HTTP/1\.[01]\ ([0-9]+) ]]; then
 		echo "${BASH_REMATCH[1]}"
 	else
@@ -99,18 +99,24 @@ check_equal "all that did no harm" 200 "$(status /metrics)"
 # many readers: one rendering per snapshot, shared by all
 counts='"\(.http.requests_total) \(.http.bodies_rendered_total) \(.sequence)"' # of one snapshot
 read -r requests_before rendered_before published_before < <(metrics "$counts")
-wrk -t1 -c4 -d3s "http://127.0.0.1:$DAEMON_PORT/metrics?format=json" >"$TEST_DIR/wrk"
+wrk -t1 -c4 -d3s --timeout 20s "http://127.0.0.1:$DAEMON_PORT/metrics?format=json" >"$TEST_DIR/wrk"
 pause 1.2 # the next snapshot counts what the last one still got
 read -r requests rendered published < <(metrics "$counts")
 requests=$((requests - requests_before))
 rendered=$((rendered - rendered_before))
 published=$((published - published_before))
 echo "# $requests requests, $published snapshots, $rendered bodies rendered"
-check "wrk got through" test "$requests" -gt 1000
+check "wrk got through" test "$requests" -gt 100
 check "no errors" test -z "$(grep -E 'Non-2xx|Socket errors' "$TEST_DIR/wrk")"
 check "a body is rendered at most once per snapshot" test "$rendered" -le $((published + 1))
 
-# slow clients: half-open connections, some of which drip
+# Slow clients: half-open connections, some of which drip. Their own time is a minute, so that whoever had
+# to wait for one of them would wait longer than any machine is slow.
+stop_daemon
+check_equal "the daemon ends with status 0" 0 "$DAEMON_STATUS"
+CONFIG_EXTRA='{"http_timeout_ms": 60000}'
+start_daemon || exit 1
+check_equal "another daemon answers" 200 "$(status /metrics)"
 rss_before=$(awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON_PID/status")
 need python3
 python3 - "$DAEMON_PORT" "$TEST_DIR/open" "$TEST_DIR/stop" <<'PY' &
@@ -136,7 +142,7 @@ PY
 slow=$!
 check_within 10 "100 connections are half open" test -e "$TEST_DIR/open"
 for attempt in 1 2 3; do
-	check_equal "a healthy client is answered within 1 s ($attempt)" 200 "$(status /health --max-time 1)"
+	check_equal "a healthy client does not wait for them ($attempt)" 200 "$(status /health --max-time 30)"
 done
 rss=$(awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON_PID/status")
 touch "$TEST_DIR/stop"
