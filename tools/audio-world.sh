@@ -15,7 +15,7 @@ declare -A WORLD_PID=() # name -> pid, also the process group
 WORLD_ERROR=
 # How long a server may take to start. A machine that is busy with something else makes it slow, and one
 # that fails ends early, which is noticed at once.
-WORLD_START_SECONDS=60
+WORLD_START_SECONDS=30
 
 is_alive() { # PID; a zombie is not
 	local stat
@@ -61,8 +61,7 @@ world_await() { # NAME CMD...
 	local name=$1
 
 	shift
-	wait_until "$WORLD_START_SECONDS" world_answers_or_ended "$name" "$@"
-	"$@" && return
+	wait_until "$WORLD_START_SECONDS" world_answers_or_ended "$name" "$@" && $WORLD_ANSWERS && return
 	WORLD_ERROR="$name did not start: $(world_last_words "$name")"
 	return 1
 }
@@ -71,7 +70,10 @@ world_answers_or_ended() { # NAME CMD...
 	local pid=${WORLD_PID[$1]}
 
 	shift
-	"$@" || is_gone "$pid"
+	WORLD_ANSWERS=true
+	"$@" && return
+	WORLD_ANSWERS=false
+	is_gone "$pid"
 }
 
 # The last line of what NAME wrote, without colours.
@@ -145,9 +147,10 @@ world_start_bus() {
 	world_await bus test -S "$XDG_RUNTIME_DIR/bus"
 }
 
-# Readiness is asked of the server itself: a killed one leaves its socket file behind.
+# Readiness is asked of the server itself: a killed one leaves its socket file behind. Now and then the
+# pw-cli of Debian 12 waits for ever for an answer that it has missed, so it is asked again after 10 s.
 world_pipewire_sees() { # TEXT
-	pw-cli ls 2>/dev/null | grep -q "$1"
+	[[ $(timeout 10 pw-cli ls 2>/dev/null) == *"$1"* ]]
 }
 
 world_pulse_answers() {
@@ -196,9 +199,14 @@ world_start_pipewire_pulse() {
 
 # The sink a machine without sound lacks.
 world_pipewire_sink() {
-	pw-cli create-node adapter '{ factory.name=support.null-audio-sink node.name=dummy0
-		media.class=Audio/Sink object.linger=true audio.position=[FL FR] }' >/dev/null &&
-		wait_until "$WORLD_START_SECONDS" world_pipewire_sees dummy0
+	wait_until "$WORLD_START_SECONDS" world_pipewire_has_sink
+}
+
+world_pipewire_has_sink() {
+	world_pipewire_sees dummy0 && return
+	timeout 10 pw-cli create-node adapter '{ factory.name=support.null-audio-sink node.name=dummy0
+		media.class=Audio/Sink object.linger=true audio.position=[FL FR] }' >/dev/null
+	wait_until 2 world_pipewire_sees dummy0
 }
 
 world_play_pipewire() { # SECONDS
