@@ -11,6 +11,7 @@
 #   GAMERD_TEST_REQUIRE=1  what cannot run is a failure
 #   GAMERD_TEST_KEEP=1     keeps the directory, for a look at the logs
 set -uo pipefail
+export LC_ALL=C.UTF-8 # bash reads and writes fractions as the locale does
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 GAMERD=${GAMERD:-$ROOT/build/release/scx_gamerd}

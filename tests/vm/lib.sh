@@ -18,6 +18,7 @@
 #   GAMERD                 the daemon under test; default build/release/scx_gamerd
 #   GAMERD_TEST_REQUIRE=1  what cannot run is a failure
 set -uo pipefail
+export LC_ALL=C.UTF-8 # bash reads and writes fractions as the locale does
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TEST=$ROOT/tests/vm/${0##*/}
