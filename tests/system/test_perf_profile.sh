@@ -10,7 +10,9 @@ perf record --quiet --all-cpus --event cpu-clock --output "$TEST_DIR/try" true &
 	skip "perf may not watch this system"
 
 profile() { # ARGS...
-	GAMERD=$GAMERD TMPDIR=$TEST_DIR "$ROOT/tools/perf-profile" --seconds 1 --observe "$@" >"$TEST_DIR/out" 2>&1
+	GAMERD=$GAMERD TMPDIR=$TEST_DIR "$ROOT/tools/perf-profile" --seconds 1 --observe "$@" >"$TEST_DIR/out" 2>&1 && return
+	tail -n 3 "$TEST_DIR/out"
+	return 1
 }
 
 figure() { # NAME
