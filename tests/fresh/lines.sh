@@ -57,7 +57,7 @@ group_test() {
 	show_verdicts
 }
 
-# --- one line for each circumstance ----------------------------------------------------------------
+# --- one for each circumstance, with the suites that it can make a difference to --------------------
 
 line_user() {
 	clone_to /home/tester/scx
@@ -65,7 +65,7 @@ line_user() {
 		useradd --create-home --shell /bin/bash tester && echo 'tester ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tester &&
 		chown -R tester: /home/tester && dpkg --purge --force-depends jq wrk"
 	check "a user with sudo: tools/run --demo 8" as_user run_demo scx
-	check "a user with sudo: tools/test --quick" as_user inside "cd scx && tools/test --quick"
+	check "a user with sudo: tools/test --quick" as_user inside 'cd scx && tools/test --quick'
 	show_verdicts
 	check "a user with sudo: nothing in the folder became root's" inside \
 		'[[ -z $(find /home/tester/scx -user root -print -quit) ]]'
@@ -80,13 +80,13 @@ as_user() { # CMD...
 
 line_blank() {
 	clone_to "/root/my games/scx gamerd"
-	check_both "a blank in the folder's name" "my games/scx gamerd" true --quick
+	check_both "a blank in the folder's name" "my games/scx gamerd" true static unit bpf
 	check "a blank in the folder's name: tools/vm" inside "cd 'my games/scx gamerd' && tools/setup vm && tools/vm -- test -x tools/vm"
 }
 
 line_umask() {
 	(umask 077 && clone_to /root/umask)
-	check_both "umask 077" umask 'umask 077' --quick
+	check_both "umask 077" umask 'umask 077' unit bpf system
 }
 
 line_terminal() {
@@ -100,7 +100,7 @@ line_language() {
 	clone_to /root/language
 	check "German is there" inside "apt-get -qq update && apt-get -qq install -y --no-install-recommends locales &&
 		localedef -i de_DE -f UTF-8 de_DE.UTF-8"
-	check_both "LANG=de_DE.UTF-8" language 'export LANG=de_DE.UTF-8' --quick
+	check_both "LANG=de_DE.UTF-8" language 'export LANG=de_DE.UTF-8' static unit bpf system
 }
 
 line_shallow() {
@@ -142,7 +142,7 @@ line_sentence() {
 group_lines() {
 	local line
 
-	for line in sentence database offline terminal user blank umask language shallow archive; do
+	for line in sentence offline database terminal user archive shallow blank language umask; do
 		"line_$line"
 	done
 }
