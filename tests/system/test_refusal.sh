@@ -44,8 +44,9 @@ refused "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 
 refused "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001
 
 refused "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
-refused "no BTF" "BTF" unshare --mount sh -c \
-	'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "${run[@]}"
+# In a chroot / is no mount point, and only /sys can be made private.
+refused "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \
+	'mount --make-rprivate /sys && mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "${run[@]}"
 check "nothing is left behind" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
 
 python3 -c 'import socket, sys, time
