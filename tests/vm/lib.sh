@@ -61,7 +61,7 @@ in_guest() { # KERNEL VM_OPTIONS...
 	local kernel=$1 name=$* line status lines
 
 	shift
-	exec {lines}< <(exec "$ROOT/tools/vm" --kernel "$kernel" --timeout 600 "$@" -- "$TEST" 2>&1)
+	exec {lines}< <(exec "$ROOT/tools/vm" --kernel "$kernel" --timeout 3600 "$@" -- "$TEST" 2>&1)
 	GUEST=$!
 	while IFS= read -r line; do
 		case $line in
