@@ -18,6 +18,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 . "$ROOT/tools/debian-mirror.sh"
 FRESH= # the folder
 INNER= # the pid of what runs in there
+exec {OUT}>&1 # past what a check does with it
 CHECKS_PASSED=0
 CHECKS_FAILED=0
 
@@ -166,7 +167,7 @@ cleanup() {
 	done
 	[[ -z $INNER ]] || wait "$INNER" 2>/dev/null
 	if [[ ${GAMERD_FRESH_KEEP:-} == 1 ]]; then
-		echo "# kept $FRESH"
+		echo "# kept $FRESH" >&"$OUT"
 	else
 		rm -rf --one-file-system "$FRESH" "$FRESH.log"
 	fi
