@@ -9,8 +9,8 @@
  *   ring.c      the ring thread
  *   counters.c  the mapped counters
  *   roles.c     tgid_roles
- *   sched.c     the scheduler; topology.c: which CPUs share queues; sched_events.c: what the kernel
- *               counts of it
+ *   sched.c     the scheduler; topology.c: the machine's CPUs; sched_events.c: what the kernel
+ *               counts of the scheduler
  */
 #ifndef LOADER_INTERNAL_H
 #define LOADER_INTERNAL_H
@@ -105,21 +105,6 @@ int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count)
 void counters_fini(struct counters *counters);
 void counters_sum(const struct counters *counters, struct cpu_slot *sum);
 uint64_t counters_ring_dropped(const struct counters *counters);
-
-/* topology.c */
-struct topology {
-	unsigned int cpu_count; /* possible */
-	unsigned int llc_count;
-	uint64_t hotplug_seq; /* the kernel's count of CPUs that came or went; 0: unknown */
-	struct {
-		uint32_t llc;
-		bool is_online;
-	} * cpus;
-};
-int topology_init(struct topology *t, unsigned int cpu_count);
-void topology_fini(struct topology *t);
-/* Writes it into the scheduler's maps. */
-int topology_publish(const struct topology *t, int cpus_fd, int llcs_fd);
 
 /* roles.c */
 int roles_fill_names(struct loader *l, const struct config *config);

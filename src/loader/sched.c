@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "loader/internal.h"
 #include "loader/sched_object.h"
+#include "loader/topology.h"
 #include "trace.skel.h"
 
 #define STATE_PATH "/sys/kernel/sched_ext/state"
@@ -266,6 +267,8 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 	if (!ret)
 		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), topology->cpu_count);
 	if (!ret)
+		ret = bpf_map__set_max_entries(map_find(s, "sched_order"), topology->cpu_count);
+	if (!ret)
 		ret = bpf_map__set_value_size(map_find(s, "exit_dump"), (uint32_t)s->dump_size);
 	if (!ret)
 		ret = bpf_program__set_autoload(
@@ -292,6 +295,17 @@ static int object_load(struct sched *s, const struct loader *l, const struct sch
 		s->object = NULL;
 		has_watch = false;
 	}
+}
+
+static int topology_write(struct sched *s, const struct topology *topology)
+{
+	struct topology_maps maps = {
+		.cpus_fd = bpf_map__fd(map_find(s, "sched_cpus")),
+		.llcs_fd = bpf_map__fd(map_find(s, "sched_llcs")),
+		.order_fd = bpf_map__fd(map_find(s, "sched_order")),
+	};
+
+	return topology_publish(topology, &maps);
 }
 
 /* What user space reads and polls. */
@@ -321,15 +335,14 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 		return error_set(err, ENOMEM, "no memory for the scheduler");
 	s->dump_size = options->exit_dump_len ? options->exit_dump_len : DUMP_LEN_DEFAULT;
 	s->dump = malloc(s->dump_size);
-	ret = s->dump ? topology_init(&topology, l->counters.cpu_count) : -ENOMEM;
+	ret = s->dump ? topology_init(&topology, "", l->counters.cpu_count) : -ENOMEM;
 	if (ret) {
-		error_set(err, -ret, "cannot read which CPUs share caches: %s", error_name(ret));
+		error_set(err, -ret, "cannot read what CPUs there are: %s", error_name(ret));
 		goto free_sched;
 	}
 	ret = object_load(s, l, options, &topology);
 	if (!ret)
-		ret = topology_publish(&topology, bpf_map__fd(map_find(s, "sched_cpus")),
-				       bpf_map__fd(map_find(s, "sched_llcs")));
+		ret = topology_write(s, &topology);
 	if (!ret)
 		ret = maps_open(s);
 	topology_fini(&topology);

@@ -20,6 +20,7 @@
 #define BPF_LIB_SCHED_WATCH_H
 
 #include "bpf/lib/sched_exit.h"
+#include "bpf/lib/sched_order.h"
 #include "bpf/lib/sched_state.h"
 
 #define WATCH_THREADS_MAX 64 /* of one CPU's list; the oldest are in front */
