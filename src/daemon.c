@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "gather.h"
+#include "loader/topology.h"
 #include "scheduler.h"
 
 /* What malloc() maps, and what it returns: while we start (glibc allows no more), and afterwards
@@ -354,6 +355,8 @@ int daemon_check(const struct config *config, FILE *out)
 		return 1;
 	}
 	check_scheduler(d.loader, config, out);
+	count = topology_probe(features, FEATURE_MAX);
+	print_features(out, features, count);
 	count = loader_features(d.loader, features, FEATURE_MAX);
 	print_features(out, features, count);
 	r = rcu_start();

@@ -9,8 +9,8 @@
  *   ring.c      the ring thread
  *   counters.c  the mapped counters
  *   roles.c     tgid_roles
- *   sched.c     the scheduler; topology.c: the machine's CPUs; sched_events.c: what the kernel
- *               counts of the scheduler
+ *   sched.c     the scheduler; sched_events.c: what the kernel counts of it
+ *   topology.c  the machine's CPUs; topology_text.c: the same in words; sysfs.c: the small files
  */
 #ifndef LOADER_INTERNAL_H
 #define LOADER_INTERNAL_H

@@ -6,7 +6,6 @@
 #include "loader/sched.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "loader/internal.h"
 #include "loader/sched_object.h"
+#include "loader/sysfs.h"
 #include "loader/topology.h"
 #include "trace.skel.h"
 
@@ -45,24 +45,6 @@ struct sched {
 	size_t dump_size;
 };
 
-/* A sysfs file of one line. */
-static int line_read(const char *path, char *line, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
-	ssize_t n;
-
-	line[0] = '\0';
-	if (fd < 0)
-		return -errno;
-	n = read(fd, line, size - 1);
-	if (n < 0)
-		ret = -errno;
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	close(fd);
-	return ret;
-}
-
 bool sched_exists(void)
 {
 	return !access(STATE_PATH, F_OK);
@@ -72,9 +54,9 @@ bool sched_active(char *name, size_t size)
 {
 	char state[32];
 
-	if (line_read(STATE_PATH, state, sizeof(state)) || !strcmp(state, "disabled"))
+	if (sysfs_line(state, sizeof(state), "", STATE_PATH) || !strcmp(state, "disabled"))
 		return false;
-	if (line_read(OPS_PATH, name, size) || !name[0])
+	if (sysfs_line(name, size, "", OPS_PATH) || !name[0])
 		snprintf(name, size, "another (state %s)", state);
 	return true;
 }

@@ -20,68 +20,20 @@
 #include "loader/topology.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <bpf/bpf.h>
 
+#include "loader/sysfs.h"
+
 #define CACHE_INDEX_MAX 10
-#define CPU_DIR "/sys/devices/system/cpu/"
-#define NODE_DIR "/sys/devices/system/node/"
 
 /* What an E core does in a cycle, in percent of what a P core does. Only for kernels that tell
  * nothing but frequencies. */
 #define EFFICIENT_PERCENT 75
 
-/* --- small files ---------------------------------------------------------------------------- */
-
-static FILE *file_open(const char *root, const char *fmt, va_list args)
-{
-	char path[512];
-	int length = snprintf(path, sizeof(path), "%s", root);
-
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return NULL;
-	vsnprintf(path + length, sizeof(path) - (size_t)length, fmt, args);
-	return fopen(path, "re");
-}
-
-/* The number the file begins with: of a list of CPUs, the lowest one. */
-__attribute__((format(printf, 3, 4))) static bool number_read(uint32_t *out, const char *root,
-							      const char *fmt, ...)
-{
-	bool is_read;
-	va_list args;
-	FILE *file;
-
-	va_start(args, fmt);
-	file = file_open(root, fmt, args);
-	va_end(args);
-	if (!file)
-		return false;
-	is_read = fscanf(file, "%" SCNu32, out) == 1;
-	fclose(file);
-	return is_read;
-}
-
-/* Of a list like "0-3,5". A list may also be empty, or "(null)". */
-static bool range_next(FILE *file, uint32_t *first, uint32_t *last)
-{
-	int c;
-
-	if (fscanf(file, "%" SCNu32, first) != 1)
-		return false;
-	*last = *first;
-	c = fgetc(file);
-	if (c != '-')
-		return true;
-	if (fscanf(file, "%" SCNu32, last) != 1)
-		return false;
-	fgetc(file);
-	return true;
-}
+/* --- lists of CPUs -------------------------------------------------------------------------- */
 
 typedef void cpu_mark(struct topology_cpu *cpu, uint32_t value);
 
@@ -95,11 +47,11 @@ __attribute__((format(printf, 5, 6))) static void list_mark(struct topology *t, 
 	FILE *file;
 
 	va_start(args, fmt);
-	file = file_open(root, fmt, args);
+	file = sysfs_open(root, fmt, args);
 	va_end(args);
 	if (!file)
 		return;
-	while (range_next(file, &first, &last))
+	while (sysfs_range(file, &first, &last))
 		for (; first <= last && first < t->cpu_count; first++)
 			mark(&t->cpus[first], value);
 	fclose(file);
@@ -129,7 +81,7 @@ static uint64_t hotplug_read(const char *root)
 {
 	uint32_t sequence;
 
-	return number_read(&sequence, root, "/sys/kernel/sched_ext/hotplug_seq") ? sequence : 0;
+	return sysfs_number(&sequence, root, "/sys/kernel/sched_ext/hotplug_seq") ? sequence : 0;
 }
 
 /* --- what is shared ------------------------------------------------------------------------- */
@@ -140,11 +92,11 @@ static bool llc_leader(const char *root, uint32_t cpu, uint32_t *leader, unsigne
 	uint32_t level, level_max = 0;
 
 	for (unsigned int i = 0; i < CACHE_INDEX_MAX; i++) {
-		if (!number_read(&level, root, CPU_DIR "cpu%u/cache/index%u/level", cpu, i) ||
+		if (!sysfs_number(&level, root, SYSFS_CPU "cpu%u/cache/index%u/level", cpu, i) ||
 		    level < level_max)
 			continue;
-		if (!number_read(leader, root, CPU_DIR "cpu%u/cache/index%u/shared_cpu_list", cpu,
-				 i))
+		if (!sysfs_number(leader, root, SYSFS_CPU "cpu%u/cache/index%u/shared_cpu_list",
+				  cpu, i))
 			continue;
 		level_max = level;
 		*index = i;
@@ -167,8 +119,8 @@ static void caches_read(struct topology *t, const char *root)
 		} else if (llc == t->llc_count) {
 			leaders[t->llc_count++] = leader;
 			t->llcs[llc].node = t->cpus[cpu].node;
-			number_read(&t->llcs[llc].kib, root, CPU_DIR "cpu%u/cache/index%u/size",
-				    cpu, index);
+			sysfs_number(&t->llcs[llc].kib, root, SYSFS_CPU "cpu%u/cache/index%u/size",
+				     cpu, index);
 		}
 		t->cpus[cpu].llc = llc;
 		t->cpus[cpu].is_known = true;
@@ -182,8 +134,8 @@ static void cores_read(struct topology *t, const char *root)
 	for (uint32_t cpu = 0; cpu < t->cpu_count; cpu++) {
 		uint32_t *core = &t->cpus[cpu].core;
 
-		if (!number_read(core, root, CPU_DIR "cpu%u/topology/core_cpus_list", cpu) &&
-		    !number_read(core, root, CPU_DIR "cpu%u/topology/thread_siblings_list", cpu))
+		if (!sysfs_number(core, root, SYSFS_CPU "cpu%u/topology/core_cpus_list", cpu) &&
+		    !sysfs_number(core, root, SYSFS_CPU "cpu%u/topology/thread_siblings_list", cpu))
 			*core = cpu;
 	}
 }
@@ -191,7 +143,7 @@ static void cores_read(struct topology *t, const char *root)
 static void nodes_read(struct topology *t, const char *root)
 {
 	for (uint32_t node = 0; node <= UINT8_MAX; node++)
-		list_mark(t, mark_node, node, root, NODE_DIR "node%u/cpulist", node);
+		list_mark(t, mark_node, node, root, SYSFS_NODE "node%u/cpulist", node);
 }
 
 /* --- how strong each is --------------------------------------------------------------------- */
@@ -208,11 +160,11 @@ static bool capacity_read(const char *root, enum capacity_source source, uint32_
 {
 	switch (source) {
 	case CAPACITY_KERNEL:
-		return number_read(out, root, CPU_DIR "cpu%u/cpu_capacity", cpu);
+		return sysfs_number(out, root, SYSFS_CPU "cpu%u/cpu_capacity", cpu);
 	case CAPACITY_CPPC:
-		return number_read(out, root, CPU_DIR "cpu%u/acpi_cppc/highest_perf", cpu);
+		return sysfs_number(out, root, SYSFS_CPU "cpu%u/acpi_cppc/highest_perf", cpu);
 	case CAPACITY_FREQUENCY:
-		return number_read(out, root, CPU_DIR "cpu%u/cpufreq/cpuinfo_max_freq", cpu);
+		return sysfs_number(out, root, SYSFS_CPU "cpu%u/cpufreq/cpuinfo_max_freq", cpu);
 	default:
 		*out = 1;
 		return true;
@@ -317,8 +269,8 @@ int topology_init(struct topology *t, const char *root, unsigned int cpu_count)
 		topology_fini(t);
 		return -ENOMEM;
 	}
-	list_mark(t, mark_online, 0, root, CPU_DIR "online");
-	list_mark(t, mark_tickless, 0, root, CPU_DIR "nohz_full");
+	list_mark(t, mark_online, 0, root, SYSFS_CPU "online");
+	list_mark(t, mark_tickless, 0, root, SYSFS_CPU "nohz_full");
 	list_mark(t, mark_efficient, 0, root, "/sys/devices/cpu_atom/cpus");
 	list_mark(t, mark_efficient, 0, root, "/sys/devices/cpu_lowpower/cpus");
 	nodes_read(t, root);

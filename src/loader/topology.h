@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/feature.h"
 #include "bpf/abi/sched.h"
 
 struct topology_cpu {
@@ -53,6 +54,14 @@ struct topology {
  * 0 or -ENOMEM. */
 int topology_init(struct topology *t, const char *root, unsigned int cpu_count);
 void topology_fini(struct topology *t); /* a zeroed one is fine */
+
+/* In words, for --check: CPUs, caches, and what the system prefers where it has a choice (the power
+ * profile, AMD's choice between the die with more cache and the faster one), which is read and
+ * never set. Returns the number of features written, at most `max`. */
+unsigned int topology_describe(const struct topology *t, const char *root, struct feature *out,
+			       unsigned int max);
+/* The same of this machine. */
+unsigned int topology_probe(struct feature *out, unsigned int max);
 
 /* The maps of the scheduler that topology_publish() fills in. */
 struct topology_maps {

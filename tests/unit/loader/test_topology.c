@@ -146,6 +146,42 @@ static void test_machine(void **state)
 	machine_close(&m);
 }
 
+static void check_words(const char *name, const char *feature, const char *words)
+{
+	struct feature features[FEATURE_MAX];
+	const char *found = "";
+	struct topology t;
+	unsigned int count;
+	struct machine m;
+
+	machine_open(&m, name);
+	assert_int_equal(topology_init(&t, m.root, m.possible), 0);
+	count = topology_describe(&t, m.root, features, FEATURE_MAX);
+	for (unsigned int i = 0; i < count; i++)
+		if (!strcmp(features[i].name, feature))
+			found = features[i].detail;
+	assert_string_equal(found, words);
+	topology_fini(&t);
+	machine_close(&m);
+}
+
+static void test_words(void **state)
+{
+	check_words("core-i9-14900k", "cpus",
+		    "32 on line of 32 possible; 24 cores, 1 NUMA node; 12 of strength 971, "
+		    "4 of strength 1024, 16 of strength 598");
+	check_words("vm-many-possible", "cpus",
+		    "3 on line of 512 possible; 3 cores, 2 NUMA nodes, all equally strong");
+	check_words("ryzen-7950x3d", "caches", "last level: 1 of 98304 KiB, 1 of 32768 KiB");
+	check_words(
+		"ryzen-7950x3d", "amd_x3d_mode",
+		"frequency: the firmware prefers the die with the higher clock; read, never set");
+	check_words("ryzen-7950x3d", "energy_preference", "balance_performance; read, never set");
+	check_words("vm-without-caches", "caches",
+		    "sysfs names none: all CPUs count as if they shared one");
+	check_words("steam-deck", "amd_x3d_mode", "");
+}
+
 #define MACHINE(file)                                                          \
 	{                                                                      \
 		.name = file, .test_func = test_machine, .initial_state = file \
@@ -169,6 +205,7 @@ int main(void)
 		MACHINE("vm-without-caches"),
 		MACHINE("vm-many-possible"),
 		MACHINE("nohz-full"),
+		cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
