@@ -281,6 +281,11 @@ int daemon_scheduler_fd(const struct daemon *d)
 	return scheduler_fd(&d->scheduler);
 }
 
+uint64_t daemon_scheduler_due_ns(const struct daemon *d)
+{
+	return scheduler_due_ns(&d->scheduler);
+}
+
 int daemon_scheduler_event(struct daemon *d, struct error *err)
 {
 	int r;

@@ -289,6 +289,20 @@ void topology_fini(struct topology *t)
 	t->order = NULL;
 }
 
+bool topology_has_learned(const struct topology *before, const struct topology *now)
+{
+	for (uint32_t i = 0; i < before->cpu_count && i < now->cpu_count; i++) {
+		const struct topology_cpu *old = &before->cpus[i], *new = &now->cpus[i];
+
+		if (old->is_known || !new->is_known)
+			continue;
+		if (old->llc != new->llc || old->core != new->core || old->node != new->node ||
+		    old->capacity != new->capacity)
+			return true;
+	}
+	return false;
+}
+
 static struct sched_cpu cpu_published(const struct topology_cpu *cpu)
 {
 	return (struct sched_cpu){.llc = cpu->llc,

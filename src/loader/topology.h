@@ -55,6 +55,10 @@ struct topology {
 int topology_init(struct topology *t, const char *root, unsigned int cpu_count);
 void topology_fini(struct topology *t); /* a zeroed one is fine */
 
+/* Does sysfs know more of a CPU now than it did in `before`, and was the guess wrong? It has
+ * nothing on a CPU that has never been on line. */
+bool topology_has_learned(const struct topology *before, const struct topology *now);
+
 /* In words, for --check: CPUs, caches, and what the system prefers where it has a choice (the power
  * profile, AMD's choice between the die with more cache and the faster one), which is read and
  * never set. Returns the number of features written, at most `max`. */

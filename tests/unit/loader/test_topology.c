@@ -182,6 +182,29 @@ static void test_words(void **state)
 	check_words("steam-deck", "amd_x3d_mode", "");
 }
 
+/* CPU 3 of a machine was off line, and so sysfs had nothing on it. */
+static void test_cpu_that_comes_later(void **state)
+{
+	struct topology before, same, later;
+	struct machine m;
+
+	machine_open(&m, "vm-many-possible");
+	assert_int_equal(topology_init(&before, m.root, m.possible), 0);
+	assert_int_equal(topology_init(&same, m.root, m.possible), 0);
+	assert_false(topology_has_learned(&before, &same));
+	machine_cache(&m, "3", "16384K", "3");
+	machine_write(&m, "0-3", MACHINE_CPU "online");
+	assert_int_equal(topology_init(&later, m.root, m.possible), 0);
+	assert_int_equal(later.cpus[3].llc, 2);
+	assert_true(topology_has_learned(&before, &later));
+	/* One that has gone meanwhile is no news. */
+	assert_false(topology_has_learned(&later, &before));
+	topology_fini(&before);
+	topology_fini(&same);
+	topology_fini(&later);
+	machine_close(&m);
+}
+
 #define MACHINE(file)                                                          \
 	{                                                                      \
 		.name = file, .test_func = test_machine, .initial_state = file \
@@ -205,6 +228,7 @@ int main(void)
 		MACHINE("vm-without-caches"),
 		MACHINE("vm-many-possible"),
 		MACHINE("nohz-full"),
+		cmocka_unit_test(test_cpu_that_comes_later),
 		cmocka_unit_test(test_words),
 	};
 
