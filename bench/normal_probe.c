@@ -46,6 +46,7 @@
 struct options {
 	double period_us, work_us, helper_us, seconds, warmup_seconds, start_seconds;
 	unsigned int lines, stages, workers, random_percent;
+	int first_cpu; /* -1: any */
 	const char *policy, *json_path;
 };
 
@@ -73,6 +74,7 @@ struct helper {
 };
 
 static uint64_t loops_per_ms, start_ns, end_ns;
+static cpu_set_t allowed;
 static _Atomic uint32_t ready, is_started;
 
 static void work(double us)
@@ -110,7 +112,18 @@ static void begin(void)
 {
 	atomic_fetch_add(&ready, 1);
 	wake(&ready);
+	sched_setaffinity(0, sizeof(allowed), &allowed);
 	wait_while(&is_started, 0);
+}
+
+/* Threads are born on CPU, and may leave it when they begin. 0 or negative errno. */
+static int choose_birthplace(int cpu)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET((unsigned int)cpu, &first);
+	return sched_setaffinity(0, sizeof(first), &first) ? -errno : 0;
 }
 
 static void finish(struct line *line, uint32_t number)
@@ -401,6 +414,7 @@ static void usage(FILE *out)
 	      "  -C STAGES   instead, to which a period is handed on over pipes, up to 8\n"
 	      "  -n LINES    of all that, up to 128, spread over the period; default 1\n"
 	      "  -p POLICY   other, batch, idle, nice:N, rr:PRIO or fifo:PRIO; default other\n"
+	      "  -c CPU      on which its threads are born; they may leave it then\n"
 	      "  -t SECS     default 2; -w SECS before that, which don't count; default 0.5\n"
 	      "  -a SECS     measure from this uptime on instead\n"
 	      "  -j FILE     gets the result as JSON\n",
@@ -421,7 +435,7 @@ static bool parse(int argc, char **argv, struct options *o)
 	char *end;
 	int c;
 
-	while ((c = getopt(argc, argv, "P:R:b:B:W:C:n:p:t:w:a:j:")) != -1) {
+	while ((c = getopt(argc, argv, "P:R:b:B:W:C:n:p:c:t:w:a:j:")) != -1) {
 		end = "";
 		if (c == '?')
 			return false;
@@ -429,6 +443,8 @@ static bool parse(int argc, char **argv, struct options *o)
 			*numbers[c] = (unsigned int)strtoul(optarg, &end, 10);
 		else if (reals[c])
 			*reals[c] = strtod(optarg, &end);
+		else if (c == 'c')
+			o->first_cpu = (int)strtol(optarg, &end, 10);
 		else
 			*(c == 'p' ? &o->policy : &o->json_path) = optarg;
 		if (*end)
@@ -438,8 +454,9 @@ static bool parse(int argc, char **argv, struct options *o)
 	       o->work_us <= 1e6 && o->helper_us >= 0 && o->helper_us <= 1e6 &&
 	       o->workers <= HELPERS_MAX && o->stages <= HELPERS_MAX &&
 	       !(o->workers && o->stages) && o->lines >= 1 && o->lines <= LINES_MAX &&
-	       o->random_percent <= 100 && o->seconds >= 0.1 && o->seconds <= 3600 &&
-	       o->warmup_seconds >= 0 && o->warmup_seconds <= 60 && o->start_seconds >= 0;
+	       o->random_percent <= 100 && o->first_cpu >= -1 && o->first_cpu < CPUS_MAX &&
+	       o->seconds >= 0.1 && o->seconds <= 3600 && o->warmup_seconds >= 0 &&
+	       o->warmup_seconds <= 60 && o->start_seconds >= 0;
 }
 
 int main(int argc, char **argv)
@@ -448,6 +465,7 @@ int main(int argc, char **argv)
 			    .work_us = 20,
 			    .helper_us = 20,
 			    .lines = 1,
+			    .first_cpu = -1,
 			    .policy = "other",
 			    .seconds = 2,
 			    .warmup_seconds = 0.5};
@@ -462,7 +480,9 @@ int main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	calibrate();
-	r = set_policy(o.policy);
+	r = sched_getaffinity(0, sizeof(allowed), &allowed) ? -errno : set_policy(o.policy);
+	if (!r && o.first_cpu >= 0)
+		r = choose_birthplace(o.first_cpu);
 	if (!r)
 		r = run(&o);
 	if (r)
