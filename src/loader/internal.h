@@ -57,7 +57,6 @@ struct ring {
 struct layout {
 	int64_t preempt_count_from_rq; /* distance from a CPU's run queue; 0: unknown, or arm64 */
 	int reenqueue_args; /* of scx_bpf_reenqueue_local___v2; -1: there is no such function */
-	int create_dsq_args;
 };
 
 struct loader {
@@ -75,10 +74,18 @@ void messages_init(void);
 void messages_clear(void);
 /* The first complaint since messages_clear(), else the name of the error; on the caller's stack. */
 void messages_first(int error, char *out, size_t size);
+/* What the verifier said last of the first program that it refused; "" if it refused none. */
+void messages_verdict(char *out, size_t size);
+/* The same of one log, which is cut to pieces. */
+void messages_verdict_find(char *log, char *out, size_t size);
 
 /* layout.c */
 bool layout_has_btf(void);
 void layout_read(struct layout *out);
+/* How many of sched_ext's functions no BPF program can call, for a fault of the kernel's BTF, and
+ * the name of one of them. */
+unsigned int layout_uncallable(char *name, size_t size);
+unsigned int layout_uncallable_in(const struct btf *btf, char *name, size_t size);
 /* Byte offset of a member of a struct, also of an unnamed one inside it; -1 if it has none. */
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name);
 

@@ -58,10 +58,17 @@ bool sched_active(char *name, size_t size)
 
 static int support_check(struct error *err)
 {
-	char name[128];
+	char name[128], isolated[64];
 
 	if (!sched_exists())
 		return error_set(err, ENOTSUP, "this kernel has no sched_ext");
+	if (!sysfs_line(isolated, sizeof(isolated), "", SYSFS_CPU "isolated") &&
+	    isolated[0] >= '0' && isolated[0] <= '9')
+		return error_set(err, ENOTSUP,
+				 "this kernel runs no sched_ext scheduler beside isolcpus= on its "
+				 "command line (CPUs %s); nohz_full=, or a cpuset with "
+				 "cpuset.cpus.partition \"isolated\", keeps CPUs free without it",
+				 isolated);
 	/* Older ones know struct_ops, but not how to attach them by a link. */
 	if (libbpf_major_version() == 1 && libbpf_minor_version() < 4)
 		return error_set(
@@ -258,11 +265,31 @@ static int maps_open(struct sched *s)
 	return sched_watch_open(&s->watcher, s->object);
 }
 
+/* The first that libbpf complains of, what the verifier says of it, and what may be done about it.
+ */
+static void refusal_describe(int ret, struct error *err)
+{
+	char reason[160], verdict[160], name[64], fault[224] = "";
+	unsigned int count = layout_uncallable(name, sizeof(name));
+
+	messages_first(ret, reason, sizeof(reason));
+	messages_verdict(verdict, sizeof(verdict));
+	/* Memory may be short on such a kernel, too. */
+	if (count && ret == -EINVAL)
+		snprintf(
+			fault, sizeof(fault),
+			". Its BTF lacks what BPF programs need to call %u of its functions, for "
+			"example %s: a kernel rebuilt with pahole 1.26 or newer, or another version, "
+			"helps",
+			count, name);
+	error_set(err, -ret, "the kernel refuses the scheduler: %s%s%s%s", reason,
+		  verdict[0] ? ": " : "", verdict, fault);
+}
+
 int sched_new(const struct loader *l, const struct sched_options *options, struct sched **out,
 	      struct error *err)
 {
 	struct sched *s;
-	char reason[160];
 	int ret;
 
 	ret = support_check(err);
@@ -284,12 +311,7 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 	if (!ret)
 		ret = maps_open(s);
 	if (ret) {
-		messages_first(ret, reason, sizeof(reason));
-		/* 7.1 lists an argument that only the verifier fills in. */
-		if (l->layout.create_dsq_args > 2)
-			snprintf(reason, sizeof(reason), "%s",
-				 "its BTF gives sched_ext's functions other prototypes");
-		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);
+		refusal_describe(ret, err);
 		goto free_sched;
 	}
 	*out = s;
