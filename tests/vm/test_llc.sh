@@ -139,9 +139,6 @@ is_settled() {
 # CPUs that were off line at the attach, so that sysfs did not tell under which cache they are: they serve
 # when they come, and under their own cache.
 late_cpus() {
-	stop_daemon
-	cpu_set_online 2 0
-	cpu_set_online 3 0
 	start_daemon --sched --require-sched || not_ok "the daemon starts with a whole cache off line"
 	check_equal "CPUs of which nothing is known count to the first cache" "0 0 0 0" "$(known_llcs)"
 	cpu_set_online 3 1
@@ -164,6 +161,12 @@ knows_llcs() { # LLCS
 if [[ -n ${VM_KERNEL:-} ]]; then
 	. tests/vm/guest.sh
 	need taskset bpftool
+	if grep -q maxcpus /proc/cmdline; then
+		check_equal "CPUs 2 and 3 have never been on line" 0-1 "$(</sys/devices/system/cpu/online)"
+		late_cpus
+		stop_daemon
+		finish
+	fi
 	if ! start_daemon --sched; then
 		not_ok "the daemon gets ready"
 		finish
@@ -181,6 +184,9 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 	stop_daemon
 	check_equal "it ends on SIGTERM: exit status" 0 "$DAEMON_STATUS"
 	restart
+	stop_daemon
+	cpu_set_online 2 0
+	cpu_set_online 3 0
 	late_cpus
 	stop_daemon
 	check_kernel_log
@@ -189,4 +195,5 @@ fi
 
 . tests/vm/lib.sh
 in_guests --one "7.3 7.2 7.0 6.19" --cpus 4 --sockets 2
+in_guests --one "7.3" --smp 4,sockets=2 --append maxcpus=2
 finish
