@@ -17,10 +17,10 @@ servers_off() {
 	done
 }
 
-# A thread that waits for CPU 1, and for SECONDS a real-time thread that does not let it. Meanwhile
-# nothing of this script may need a file that isn't in the guest's memory: the answers of the host come
-# through a kernel thread of either CPU.
-starve() { # SECONDS
+# A thread that waits for CPU 1, and for SECONDS a real-time thread that does not let it, or until the log
+# has WORDS. Meanwhile nothing of this script may need a file that isn't in the guest's memory: the answers
+# of the host come through a kernel thread of either CPU.
+starve() { # SECONDS [WORDS]
 	local waiter hog
 
 	taskset 2 sh -c 'while :; do :; done' &
@@ -28,9 +28,22 @@ starve() { # SECONDS
 	timeout --signal=KILL "$1" chrt -f 50 taskset 2 sh -c 'while :; do :; done' &
 	hog=$!
 	DAEMON_PIDS+=("$waiter" "$hog")
+	if [[ -n ${2:-} ]]; then
+		until log_has "$2" || ! kill -0 "$hog" 2>/dev/null; do
+			pause 0.2
+		done
+		kill -TERM "$hog" 2>/dev/null
+	fi
 	wait "$hog" 2>/dev/null
 	kill -KILL "$waiter"
 	wait "$waiter" 2>/dev/null
+}
+
+log_has() { # WORDS
+	local lines
+
+	mapfile -t lines <"$DAEMON_LOG"
+	[[ ${lines[*]} == *"$1"* ]]
 }
 
 is_back() {
@@ -84,7 +97,7 @@ ages() {
 own_end() {
 	export SCX_TIMEOUT_MS=3000
 	start_daemon --sched || { not_ok "the daemon gets ready with SCX_TIMEOUT_MS"; return; }
-	starve 30
+	starve 180 "failure 3 in a row"
 	check "the scheduler ends itself, and is back at once the first time" said \
 		'the scheduler ended itself: .* thread .* held by the real-time thread sh\[.*: attaching once more'
 	check "the second time it comes back after 10 s" said \
