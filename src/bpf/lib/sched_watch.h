@@ -24,7 +24,8 @@
  * the scheduler out for the pause. User space then finds it in sched_pauses and attaches again.
  *
  * CPUs. The checks see CPUs that come on line, and tell user space, which may know by then under
- * which cache they are: sysfs has nothing on a CPU that has never been on line.
+ * which cache they are: sysfs has nothing on a CPU that has never been on line. And they lower the
+ * frequency that is asked for where a CPU idles (lib/sched_perf.h).
  */
 #ifndef BPF_LIB_SCHED_WATCH_H
 #define BPF_LIB_SCHED_WATCH_H
@@ -32,6 +33,7 @@
 #include "bpf/abi/sched_pause.h"
 #include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_order.h"
+#include "bpf/lib/sched_perf.h"
 #include "bpf/lib/sched_state.h"
 
 #define WATCH_THREADS_MAX 64 /* of one CPU's list; the oldest are in front */
@@ -75,6 +77,7 @@ struct watch_walk {
 	struct list_head *head, *node;
 	__u64 jiffies;
 	__u64 jiffy_ns;
+	__u64 now_ns;
 	__u64 online;
 	__u32 cpu;
 };
@@ -144,6 +147,7 @@ static int watch_visit_cpu(__u32 cpu, struct watch_walk *walk)
 		return 1;
 	if (state && state->is_online)
 		walk->online += ((__u64)cpu + 1) * ((__u64)cpu + 1);
+	cpu_perf_decay((__s32)cpu, walk->now_ns);
 	walk->cpu = cpu;
 	walk->head = (void *)rq + bpf_core_field_offset(struct rq___scx, scx.runnable_list);
 	walk->node = BPF_CORE_READ(rq, scx.runnable_list.next);
@@ -218,6 +222,7 @@ static int watch_check(void *map, __u32 *key, struct watch *watch)
 	__builtin_memset(oldest, 0, sizeof(*oldest));
 	__builtin_memset(watch->seen.oldest_ns, 0, sizeof(watch->seen.oldest_ns));
 	if (passed) {
+		walk.now_ns = now;
 		walk.jiffy_ns = (now - watch->base_ns) / passed;
 		bpf_loop(cfg_sched.cpu_count, watch_visit_cpu, &walk, 0);
 		watch_cpus(watch, walk.online, now);
