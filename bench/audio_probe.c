@@ -24,24 +24,17 @@
  *
  * Invariant: every period has one wake and one done stamp.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "dist.h"
+#include "probe.h"
 
 #define STAGES_MAX 3
 #define LINES_MAX 64
@@ -77,24 +70,6 @@ struct stage {
 
 /* --- the chain ----------------------------------------------------------------------------------
  */
-
-static void wait_while(_Atomic uint32_t *word, uint32_t value)
-{
-	while (atomic_load(word) == value)
-		syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
-}
-
-static void wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
-}
-
-/* Not inlined: calibrated and used as the same instructions. */
-__attribute__((noinline)) static void burn(uint64_t loops)
-{
-	for (uint64_t i = 0; i < loops; i++)
-		__asm__ volatile("");
-}
 
 static uint64_t scheduled_ns(const struct shared *s, uint32_t line, uint32_t period)
 {
@@ -271,24 +246,6 @@ static uint64_t loops_per_ms(void)
 			best_ns = ns;
 	}
 	return loops * NSEC_PER_MSEC / (best_ns ? best_ns : 1);
-}
-
-/* other, nice:N, rr:PRIO or fifo:PRIO, for this thread and those that it starts. */
-static int set_policy(const char *policy)
-{
-	const char *colon = strchr(policy, ':');
-	int value = colon ? (int)strtol(colon + 1, NULL, 10) : 0;
-	struct sched_param param = {.sched_priority = value};
-
-	if (!strcmp(policy, "other"))
-		return 0;
-	if (colon && !strncmp(policy, "nice:", 5))
-		return setpriority(PRIO_PROCESS, 0, value) ? -errno : 0;
-	if (colon && !strncmp(policy, "rr:", 3))
-		return sched_setscheduler(0, SCHED_RR, &param) ? -errno : 0;
-	if (colon && !strncmp(policy, "fifo:", 5))
-		return sched_setscheduler(0, SCHED_FIFO, &param) ? -errno : 0;
-	return -EINVAL;
 }
 
 static struct shared *prepare(const struct options *o, int *fd)

@@ -3,8 +3,9 @@
  * Bounded loads for measuring schedulers. Each ends by itself and prints what it got done as one
  * line of JSON.
  *
- *   hogs      one process per NICE that never sleeps; each one's progress, and the longest time for
- *             which it did not run
+ *   hogs      one process per POLICY that never sleeps; each one's progress, the longest time for
+ *             which it did not run, how often it was found on another CPU than before, and its
+ *             context switches
  *   spin      the process itself never sleeps: named as a server it is a server gone wild
  *   sleepers  threads that sleep a few ms, run some us and sleep again
  *   exec      processes started one after the other, each of which touches memory, computes and
@@ -15,20 +16,15 @@
  */
 #include <getopt.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "probe.h"
 
 #define CHUNK_LOOPS 10000
 #define PARTS_MAX 1000
@@ -42,8 +38,7 @@ struct options {
 
 /* Written by one part, read after its end. */
 struct part {
-	int nice;
-	uint64_t chunks, cpu_ns, wakeups, late_ns_sum, gap_ns_max;
+	uint64_t chunks, cpu_ns, wakeups, late_ns_sum, gap_ns_max, moves, switches;
 };
 
 struct shared {
@@ -56,8 +51,16 @@ static struct shared *shared;
 
 static void chunk(void)
 {
-	for (int i = 0; i < CHUNK_LOOPS; i++)
-		__asm__ volatile("");
+	burn(CHUNK_LOOPS);
+}
+
+/* Context switches of this thread so far. */
+static uint64_t count_switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw);
 }
 
 /* Lets all `parts` begin once they run. 1: too late for a given start, nothing is measured. */
@@ -84,7 +87,8 @@ static int open_gate(const struct options *o, uint32_t parts)
 /* Computes through warm-up and measurement, without ever sleeping. */
 static void compute(struct part *part)
 {
-	uint64_t start_ns = 0, end_ns = 0, last_ns = 0, cpu_ns = 0, now;
+	uint64_t start_ns = 0, end_ns = 0, last_ns = 0, cpu_ns = 0, switches = 0, now;
+	int last_cpu = 0, cpu;
 
 	atomic_fetch_add(&shared->ready, 1);
 	for (;;) {
@@ -98,18 +102,24 @@ static void compute(struct part *part)
 		if (!last_ns) {
 			last_ns = start_ns;
 			cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+			switches = count_switches();
+			last_cpu = sched_getcpu();
 		}
 		if (now - last_ns > part->gap_ns_max)
 			part->gap_ns_max = now - last_ns;
 		last_ns = now;
+		cpu = sched_getcpu();
+		part->moves += cpu != last_cpu;
+		last_cpu = cpu;
 		if (now >= end_ns)
 			break;
 		part->chunks++;
 	}
 	part->cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+	part->switches = count_switches() - switches;
 }
 
-static int run_hogs(const struct options *o, char **nices, int count)
+static int run_hogs(const struct options *o, char **policies, int count)
 {
 	pid_t pids[PARTS_MAX];
 	int status, r;
@@ -117,11 +127,15 @@ static int run_hogs(const struct options *o, char **nices, int count)
 	if (count < 1 || count > PARTS_MAX)
 		return 2;
 	for (int i = 0; i < count; i++) {
-		shared->parts[i].nice = (int)strtol(nices[i], NULL, 10);
 		pids[i] = fork();
 		if (!pids[i]) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			setpriority(PRIO_PROCESS, 0, shared->parts[i].nice);
+			if (set_policy(policies[i])) {
+				fprintf(stderr, "sched_load: '%s' is no policy for this\n",
+					policies[i]);
+				atomic_fetch_add(&shared->ready, 1);
+				_exit(1);
+			}
 			compute(&shared->parts[i]);
 			_exit(0);
 		}
@@ -134,8 +148,10 @@ static int run_hogs(const struct options *o, char **nices, int count)
 	for (int i = 0; i < count; i++) {
 		const struct part *part = &shared->parts[i];
 
-		printf("%s{\"nice\": %d, \"chunks\": %lu, \"cpu_ns\": %lu, \"gap_ns_max\": %lu}",
-		       i ? ", " : "", part->nice, part->chunks, part->cpu_ns, part->gap_ns_max);
+		printf("%s{\"policy\": \"%s\", \"chunks\": %lu, \"cpu_ns\": %lu, "
+		       "\"gap_ns_max\": %lu, \"moves\": %lu, \"switches\": %lu}",
+		       i ? ", " : "", policies[i], part->chunks, part->cpu_ns, part->gap_ns_max,
+		       part->moves, part->switches);
 	}
 	printf("]}\n");
 	return r;
@@ -266,13 +282,14 @@ static int run_exec(const struct options *o, const char *self)
 
 static int usage(void)
 {
-	fputs("usage: sched_load hogs [-t SECS] [-w SECS] [-a SECS] NICE...\n"
+	fputs("usage: sched_load hogs [-t SECS] [-w SECS] [-a SECS] POLICY...\n"
 	      "       sched_load spin [-t SECS] [-w SECS] [-a SECS]\n"
 	      "       sched_load sleepers [-t SECS] [-w SECS] [-n THREADS]\n"
 	      "       sched_load exec [-n PROCESSES] [-J JOBS]\n"
 	      "  -t  measured time, default 2; -w  warm-up before, default 0.5\n"
 	      "  -a  measure from this uptime on instead: the same for several loads\n"
-	      "  -n  default 100; -J  at the same time, default 2\n",
+	      "  -n  default 100; -J  at the same time, default 2\n"
+	      "  POLICY is a nice value, or idle, batch, rr:PRIO or fifo:PRIO\n",
 	      stderr);
 	return 2;
 }

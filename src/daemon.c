@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "gather.h"
+#include "loader/topology.h"
 #include "scheduler.h"
 
 /* What malloc() maps, and what it returns: while we start (glibc allows no more), and afterwards
@@ -280,6 +281,11 @@ int daemon_scheduler_fd(const struct daemon *d)
 	return scheduler_fd(&d->scheduler);
 }
 
+uint64_t daemon_scheduler_due_ns(const struct daemon *d)
+{
+	return scheduler_due_ns(&d->scheduler);
+}
+
 int daemon_scheduler_event(struct daemon *d, struct error *err)
 {
 	int r;
@@ -354,6 +360,8 @@ int daemon_check(const struct config *config, FILE *out)
 		return 1;
 	}
 	check_scheduler(d.loader, config, out);
+	count = topology_probe(features, FEATURE_MAX);
+	print_features(out, features, count);
 	count = loader_features(d.loader, features, FEATURE_MAX);
 	print_features(out, features, count);
 	r = rcu_start();

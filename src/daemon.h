@@ -26,9 +26,10 @@ void daemon_stop(struct daemon *d);
 
 struct snapshot_store *daemon_store(struct daemon *d);
 
-/* Poll the fd for reading (-1: nothing to wait for), then call scheduler_event: 0, or an error that
- * ends the daemon. */
+/* Poll the fd for reading (-1: nothing to wait for) until the due time (0: for ever), then call
+ * scheduler_event: 0, or an error that ends the daemon. */
 int daemon_scheduler_fd(const struct daemon *d);
+uint64_t daemon_scheduler_due_ns(const struct daemon *d);
 int daemon_scheduler_event(struct daemon *d, struct error *err);
 bool daemon_is_scheduling(const struct daemon *d);
 

@@ -80,6 +80,22 @@ static void announce(struct daemon *d)
 					    : "READY=1\nSTATUS=Observing");
 }
 
+/* For poll(2): until the earlier of two times, of which 0 is never. */
+static int poll_timeout_ms(uint64_t one_ns, uint64_t other_ns)
+{
+	uint64_t due_ns = one_ns && (!other_ns || one_ns < other_ns) ? one_ns : other_ns;
+	uint64_t now_ns = clock_now_ns();
+
+	if (!due_ns)
+		return -1;
+	return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1;
+}
+
+static bool is_due(uint64_t due_ns)
+{
+	return due_ns && clock_now_ns() >= due_ns;
+}
+
 /* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
 static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 {
@@ -93,22 +109,15 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 	if (interval_ns)
 		print_stats(daemon_store(d), &base, interval_ns);
 	for (;;) {
-		int timeout_ms = -1;
-
-		if (interval_ns) {
-			uint64_t now_ns = clock_now_ns();
-
-			timeout_ms = now_ns >= next_ns
-					     ? 0
-					     : (int)((next_ns - now_ns) / NSEC_PER_MSEC) + 1;
-		}
 		fds[1].fd = daemon_scheduler_fd(d);
-		r = thread_poll(&main_thread, fds, 2, timeout_ms);
+		r = thread_poll(
+			&main_thread, fds, 2,
+			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
 		if (r < 0)
 			log_error("the main loop failed: %s", error_name(r));
 		if (r < 0 || fds[0].revents)
 			break;
-		if (r > 0) {
+		if (r > 0 || is_due(daemon_scheduler_due_ns(d))) {
 			r = daemon_scheduler_event(d, &err);
 			if (r) {
 				log_error("%s", err.text);
@@ -117,6 +126,8 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 			announce(d);
 			continue;
 		}
+		if (!interval_ns || !is_due(next_ns))
+			continue;
 		if (!print_stats(daemon_store(d), &base, interval_ns)) {
 			log_info("nobody reads the statistics any more");
 			break;

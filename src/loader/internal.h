@@ -9,8 +9,8 @@
  *   ring.c      the ring thread
  *   counters.c  the mapped counters
  *   roles.c     tgid_roles
- *   sched.c     the scheduler; topology.c: which CPUs share queues; sched_events.c: what the kernel
- *               counts of it
+ *   sched.c     the scheduler; sched_events.c: what the kernel counts of it
+ *   topology.c  the machine's CPUs; topology_text.c: the same in words; sysfs.c: the small files
  */
 #ifndef LOADER_INTERNAL_H
 #define LOADER_INTERNAL_H
@@ -57,7 +57,6 @@ struct ring {
 struct layout {
 	int64_t preempt_count_from_rq; /* distance from a CPU's run queue; 0: unknown, or arm64 */
 	int reenqueue_args; /* of scx_bpf_reenqueue_local___v2; -1: there is no such function */
-	int create_dsq_args;
 };
 
 struct loader {
@@ -75,10 +74,18 @@ void messages_init(void);
 void messages_clear(void);
 /* The first complaint since messages_clear(), else the name of the error; on the caller's stack. */
 void messages_first(int error, char *out, size_t size);
+/* What the verifier said last of the first program that it refused; "" if it refused none. */
+void messages_verdict(char *out, size_t size);
+/* The same of one log, which is cut to pieces. */
+void messages_verdict_find(char *log, char *out, size_t size);
 
 /* layout.c */
 bool layout_has_btf(void);
 void layout_read(struct layout *out);
+/* How many of sched_ext's functions no BPF program can call, for a fault of the kernel's BTF, and
+ * the name of one of them. */
+unsigned int layout_uncallable(char *name, size_t size);
+unsigned int layout_uncallable_in(const struct btf *btf, char *name, size_t size);
 /* Byte offset of a member of a struct, also of an unnamed one inside it; -1 if it has none. */
 int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type, const char *name);
 
@@ -105,21 +112,6 @@ int counters_init(struct counters *counters, int map_fd, unsigned int cpu_count)
 void counters_fini(struct counters *counters);
 void counters_sum(const struct counters *counters, struct cpu_slot *sum);
 uint64_t counters_ring_dropped(const struct counters *counters);
-
-/* topology.c */
-struct topology {
-	unsigned int cpu_count; /* possible */
-	unsigned int llc_count;
-	uint64_t hotplug_seq; /* the kernel's count of CPUs that came or went; 0: unknown */
-	struct {
-		uint32_t llc;
-		bool is_online;
-	} *cpus;
-};
-int topology_init(struct topology *t, unsigned int cpu_count);
-void topology_fini(struct topology *t);
-/* Writes it into the scheduler's maps. */
-int topology_publish(const struct topology *t, int cpus_fd, int llcs_fd);
 
 /* roles.c */
 int roles_fill_names(struct loader *l, const struct config *config);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "loader/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,11 +95,64 @@ void layout_read(struct layout *out)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 
-	*out = (struct layout){.reenqueue_args = -1, .create_dsq_args = -1};
+	*out = (struct layout){.reenqueue_args = -1};
 	if (!btf)
 		return;
 	out->preempt_count_from_rq = preempt_count_from_rq(btf);
 	out->reenqueue_args = function_args(btf, "scx_bpf_reenqueue_local___v2");
-	out->create_dsq_args = function_args(btf, "scx_bpf_create_dsq");
 	btf__free(btf);
+}
+
+/* Does the last argument lie there for the verifier to fill in? */
+static bool has_implicit_argument(const struct btf *btf, const struct btf_type *function)
+{
+	const struct btf_type *proto = btf__type_by_id(btf, function->type);
+	const struct btf_param *params = btf_params(proto);
+	unsigned int count = btf_vlen(proto);
+
+	return count && !strcmp(btf__name_by_offset(btf, params[count - 1].name_off), "aux");
+}
+
+/*
+ * From 7.1 on many functions take a last argument that the verifier fills in. Their BTF has two
+ * entries then, made when the kernel is built: NAME, without that argument, for programs, and
+ * NAME_impl. A tool that is too old (pahole before 1.26), or that misses some of them, leaves one
+ * entry NAME, which has the argument. libbpf finds that it is not the function that is meant; and
+ * if one means this, the verifier still asks for NAME_impl. Debian's 7.1.13 is such a kernel.
+ */
+unsigned int layout_uncallable_in(const struct btf *btf, char *name, size_t size)
+{
+	unsigned int count = 0, types = btf__type_cnt(btf);
+	char impl[128];
+
+	name[0] = '\0';
+	for (unsigned int id = 1; id < types; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+		const char *this;
+
+		if (!btf_is_func(type))
+			continue;
+		this = btf__name_by_offset(btf, type->name_off);
+		if (strncmp(this, "scx_bpf_", 8) || strstr(this, "_impl") ||
+		    !has_implicit_argument(btf, type))
+			continue;
+		snprintf(impl, sizeof(impl), "%s_impl", this);
+		if (btf__find_by_name_kind(btf, impl, BTF_KIND_FUNC) > 0)
+			continue;
+		if (!count++)
+			snprintf(name, size, "%s", this);
+	}
+	return count;
+}
+
+unsigned int layout_uncallable(char *name, size_t size)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	unsigned int count = 0;
+
+	name[0] = '\0';
+	if (btf)
+		count = layout_uncallable_in(btf, name, size);
+	btf__free(btf);
+	return count;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
@@ -12,19 +13,64 @@
 
 #define PREFIX "libbpf: "
 #define FAILED "load failed: "
+#define VERIFIER "-- BEGIN PROG LOAD LOG --"
 
 static struct {
 	pthread_mutex_t lock;
 	char first[160];
+	char verdict[160];
 } messages = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* A line that ends each log of the verifier, whatever it says of the program. */
+static bool line_is_summary(const char *line)
+{
+	static const char *const starts[] = {"processed ", "verification time ", "stack depth ",
+					     "-- END PROG LOAD LOG"};
+
+	for (unsigned int i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+		if (!strncmp(line, starts[i], strlen(starts[i])))
+			return true;
+	return !line[0];
+}
+
+/* The verifier tells on many lines how it got there, and on the last one what is wrong. */
+void messages_verdict_find(char *log, char *out, size_t size)
+{
+	char *line = log, *save = NULL;
+
+	out[0] = '\0';
+	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!line_is_summary(line))
+			snprintf(out, size, "%s", line);
+}
+
+static void verdict_keep(const char *fmt, va_list args)
+{
+	char *text = NULL, *log;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		return;
+	log = strstr(text, VERIFIER);
+	pthread_mutex_lock(&messages.lock);
+	if (log && !messages.verdict[0])
+		messages_verdict_find(log + strlen(VERIFIER), messages.verdict,
+				      sizeof(messages.verdict));
+	pthread_mutex_unlock(&messages.lock);
+	free(text);
+}
 
 /* Much of what libbpf says is many lines of verifier log; the first line names the cause. */
 static int messages_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	char line[1024], *start = line;
+	va_list again;
 
 	if (level == LIBBPF_DEBUG)
 		return 0;
+	va_copy(again, args);
+	if (level == LIBBPF_WARN && strstr(fmt, VERIFIER))
+		verdict_keep(fmt, again);
+	va_end(again);
 	vsnprintf(line, sizeof(line), fmt, args);
 	if (!strncmp(line, PREFIX, strlen(PREFIX)))
 		start += strlen(PREFIX);
@@ -49,6 +95,7 @@ void messages_clear(void)
 {
 	pthread_mutex_lock(&messages.lock);
 	messages.first[0] = '\0';
+	messages.verdict[0] = '\0';
 	pthread_mutex_unlock(&messages.lock);
 }
 
@@ -65,5 +112,12 @@ void messages_first(int error, char *out, size_t size)
 	else
 		cause = messages.first[0] ? messages.first : error_name(error);
 	snprintf(out, size, "%s", cause);
+	pthread_mutex_unlock(&messages.lock);
+}
+
+void messages_verdict(char *out, size_t size)
+{
+	pthread_mutex_lock(&messages.lock);
+	snprintf(out, size, "%s", messages.verdict);
 	pthread_mutex_unlock(&messages.lock);
 }

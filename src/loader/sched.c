@@ -6,7 +6,6 @@
 #include "loader/sched.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,47 +19,26 @@
 #include "base/clock.h"
 #include "loader/internal.h"
 #include "loader/sched_object.h"
+#include "loader/sched_watch.h"
+#include "loader/sysfs.h"
+#include "loader/topology.h"
 #include "trace.skel.h"
 
 #define STATE_PATH "/sys/kernel/sched_ext/state"
 #define OPS_PATH "/sys/kernel/sched_ext/root/ops"
 #define DUMP_LEN_DEFAULT 32768
 
-/* How often the early warning looks. */
-#define WATCH_PERIOD_MIN_NS (100 * NSEC_PER_MSEC)
-#define WATCH_PERIOD_MAX_NS NSEC_PER_SEC
-#define WATCH_PERIODS 16
-
 struct sched {
 	struct bpf_object *object;
 	struct bpf_map *ops;
 	struct bpf_link *link;
-	struct ring_buffer *signals;
-	struct sched_stall stall; /* the latest; age_ns 0: none since it was last taken */
-	int record_fd, dump_fd, watch_fd;
-	char watch_missing[80]; /* why there is no early warning; "" if there is */
+	struct sched_watcher watcher;
+	struct topology topology; /* as it was published */
+	int record_fd, dump_fd;
 	char name[128];
 	char *dump;
 	size_t dump_size;
 };
-
-/* A sysfs file of one line. */
-static int line_read(const char *path, char *line, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
-	ssize_t n;
-
-	line[0] = '\0';
-	if (fd < 0)
-		return -errno;
-	n = read(fd, line, size - 1);
-	if (n < 0)
-		ret = -errno;
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	close(fd);
-	return ret;
-}
 
 bool sched_exists(void)
 {
@@ -71,19 +49,26 @@ bool sched_active(char *name, size_t size)
 {
 	char state[32];
 
-	if (line_read(STATE_PATH, state, sizeof(state)) || !strcmp(state, "disabled"))
+	if (sysfs_line(state, sizeof(state), "", STATE_PATH) || !strcmp(state, "disabled"))
 		return false;
-	if (line_read(OPS_PATH, name, size) || !name[0])
+	if (sysfs_line(name, size, "", OPS_PATH) || !name[0])
 		snprintf(name, size, "another (state %s)", state);
 	return true;
 }
 
 static int support_check(struct error *err)
 {
-	char name[128];
+	char name[128], isolated[64];
 
 	if (!sched_exists())
 		return error_set(err, ENOTSUP, "this kernel has no sched_ext");
+	if (!sysfs_line(isolated, sizeof(isolated), "", SYSFS_CPU "isolated") &&
+	    isolated[0] >= '0' && isolated[0] <= '9')
+		return error_set(err, ENOTSUP,
+				 "this kernel runs no sched_ext scheduler beside isolcpus= on its "
+				 "command line (CPUs %s); nohz_full=, or a cpuset with "
+				 "cpuset.cpus.partition \"isolated\", keeps CPUs free without it",
+				 isolated);
 	/* Older ones know struct_ops, but not how to attach them by a link. */
 	if (libbpf_major_version() == 1 && libbpf_minor_version() < 4)
 		return error_set(
@@ -146,21 +131,7 @@ static void name_make(char *name, size_t size)
 			*name = '_';
 }
 
-static void watch_fill(struct sched_settings *settings, uint32_t timeout_ms)
-{
-	uint64_t timeout_ns = timeout_ms * NSEC_PER_MSEC, period_ns = timeout_ns / WATCH_PERIODS;
-
-	if (period_ns < WATCH_PERIOD_MIN_NS)
-		period_ns = WATCH_PERIOD_MIN_NS;
-	if (period_ns > WATCH_PERIOD_MAX_NS)
-		period_ns = WATCH_PERIOD_MAX_NS;
-	settings->watch_period_ns = period_ns;
-	settings->watch_warn_ns = timeout_ns * SCHED_WARN_PERCENT / 100;
-	settings->watch_end_ns = timeout_ns * SCHED_END_PERCENT / 100;
-}
-
-static int settings_fill(struct sched *s, const struct sched_options *options,
-			 const struct topology *topology)
+static int settings_fill(struct sched *s, const struct sched_options *options)
 {
 	struct sched_settings *settings = variable_find(s->object, ".rodata", "cfg_sched");
 	uint32_t *dump_size = variable_find(s->object, ".rodata", "cfg_exit_dump_size");
@@ -172,14 +143,14 @@ static int settings_fill(struct sched *s, const struct sched_options *options,
 	if (!settings || !dump_size || !dump_len || !timeout_ms || !hotplug || !name)
 		return -EINVAL;
 	settings->slice_ns = (uint64_t)options->slice_us * 1000;
-	settings->cpu_count = topology->cpu_count;
-	settings->llc_count = topology->llc_count;
-	watch_fill(settings, options->timeout_ms);
+	settings->cpu_count = s->topology.cpu_count;
+	settings->llc_count = s->topology.llc_count;
+	sched_watch_configure(&s->watcher, settings, options->timeout_ms);
 	*timeout_ms = options->timeout_ms;
 	*dump_size = (uint32_t)s->dump_size;
 	*dump_len = options->exit_dump_len;
 	/* If a CPU came or went since, the kernel ends us at once and asks for a restart. */
-	*hotplug = topology->hotplug_seq;
+	*hotplug = s->topology.hotplug_seq;
 	name_make(s->name, sizeof(s->name));
 	memcpy(name, s->name, sizeof(s->name));
 	return 0;
@@ -224,28 +195,8 @@ static int realtime_choose(struct sched *s, const struct layout *layout)
 	return bpf_program__set_autoload(program, false);
 }
 
-/* A record of a stall is kept; the other one has no content. */
-static int signal_take(void *ctx, void *data, size_t size)
-{
-	struct sched *s = ctx;
-
-	if (size >= sizeof(s->stall))
-		memcpy(&s->stall, data, sizeof(s->stall));
-	return 0;
-}
-
-static int watch_start(struct sched *s)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(s->object, "watch_start");
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
-		return -errno;
-	return (int)opts.retval;
-}
-
 static int object_open(struct sched *s, const struct loader *l, const struct sched_options *options,
-		       const struct topology *topology, bool has_watch)
+		       bool has_watch)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "gamer");
 	size_t size;
@@ -258,13 +209,15 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 	s->ops = map_find(s, "gamer_ops");
 	if (!s->ops)
 		return -EINVAL;
-	ret = settings_fill(s, options, topology);
+	ret = settings_fill(s, options);
 	if (!ret)
 		ret = realtime_choose(s, &l->layout);
 	if (!ret)
 		ret = maps_share(s, l);
 	if (!ret)
-		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), topology->cpu_count);
+		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), s->topology.cpu_count);
+	if (!ret)
+		ret = bpf_map__set_max_entries(map_find(s, "sched_order"), s->topology.cpu_count);
 	if (!ret)
 		ret = bpf_map__set_value_size(map_find(s, "exit_dump"), (uint32_t)s->dump_size);
 	if (!ret)
@@ -274,24 +227,34 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 }
 
 /* Opens and loads; without the early warning if the kernel refuses the whole. */
-static int object_load(struct sched *s, const struct loader *l, const struct sched_options *options,
-		       const struct topology *topology)
+static int object_load(struct sched *s, const struct loader *l, const struct sched_options *options)
 {
 	bool has_watch = true;
 	int ret;
 
 	for (;;) {
 		messages_clear();
-		ret = object_open(s, l, options, topology, has_watch);
+		ret = object_open(s, l, options, has_watch);
 		if (!ret)
 			ret = bpf_object__load(s->object);
 		if (!ret || !has_watch)
 			return ret;
-		messages_first(ret, s->watch_missing, sizeof(s->watch_missing));
+		messages_first(ret, s->watcher.missing, sizeof(s->watcher.missing));
 		bpf_object__close(s->object);
 		s->object = NULL;
 		has_watch = false;
 	}
+}
+
+static int topology_write(struct sched *s)
+{
+	struct topology_maps maps = {
+		.cpus_fd = bpf_map__fd(map_find(s, "sched_cpus")),
+		.llcs_fd = bpf_map__fd(map_find(s, "sched_llcs")),
+		.order_fd = bpf_map__fd(map_find(s, "sched_order")),
+	};
+
+	return topology_publish(&s->topology, &maps);
 }
 
 /* What user space reads and polls. */
@@ -299,18 +262,34 @@ static int maps_open(struct sched *s)
 {
 	s->dump_fd = bpf_map__fd(map_find(s, "exit_dump"));
 	s->record_fd = bpf_map__fd(map_find(s, ".bss"));
-	s->watch_fd = bpf_map__fd(map_find(s, "sched_watches"));
-	s->signals = ring_buffer__new(bpf_map__fd(map_find(s, "sched_signal")), signal_take, s,
-				      NULL);
-	return s->signals ? 0 : -errno;
+	return sched_watch_open(&s->watcher, s->object);
+}
+
+/* The first that libbpf complains of, what the verifier says of it, and what may be done about it.
+ */
+static void refusal_describe(int ret, struct error *err)
+{
+	char reason[160], verdict[160], name[64], fault[224] = "";
+	unsigned int count = layout_uncallable(name, sizeof(name));
+
+	messages_first(ret, reason, sizeof(reason));
+	messages_verdict(verdict, sizeof(verdict));
+	/* Memory may be short on such a kernel, too. */
+	if (count && ret == -EINVAL)
+		snprintf(
+			fault, sizeof(fault),
+			". Its BTF lacks what BPF programs need to call %u of its functions, for "
+			"example %s: a kernel rebuilt with pahole 1.26 or newer, or another version, "
+			"helps",
+			count, name);
+	error_set(err, -ret, "the kernel refuses the scheduler: %s%s%s%s", reason,
+		  verdict[0] ? ": " : "", verdict, fault);
 }
 
 int sched_new(const struct loader *l, const struct sched_options *options, struct sched **out,
 	      struct error *err)
 {
-	struct topology topology;
 	struct sched *s;
-	char reason[160];
 	int ret;
 
 	ret = support_check(err);
@@ -321,25 +300,18 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 		return error_set(err, ENOMEM, "no memory for the scheduler");
 	s->dump_size = options->exit_dump_len ? options->exit_dump_len : DUMP_LEN_DEFAULT;
 	s->dump = malloc(s->dump_size);
-	ret = s->dump ? topology_init(&topology, l->counters.cpu_count) : -ENOMEM;
+	ret = s->dump ? topology_init(&s->topology, "", l->counters.cpu_count) : -ENOMEM;
 	if (ret) {
-		error_set(err, -ret, "cannot read which CPUs share caches: %s", error_name(ret));
+		error_set(err, -ret, "cannot read what CPUs there are: %s", error_name(ret));
 		goto free_sched;
 	}
-	ret = object_load(s, l, options, &topology);
+	ret = object_load(s, l, options);
 	if (!ret)
-		ret = topology_publish(&topology, bpf_map__fd(map_find(s, "sched_cpus")),
-				       bpf_map__fd(map_find(s, "sched_llcs")));
+		ret = topology_write(s);
 	if (!ret)
 		ret = maps_open(s);
-	topology_fini(&topology);
 	if (ret) {
-		messages_first(ret, reason, sizeof(reason));
-		/* 7.1 lists an argument that only the verifier fills in. */
-		if (l->layout.create_dsq_args > 2)
-			snprintf(reason, sizeof(reason), "%s",
-				 "its BTF gives sched_ext's functions other prototypes");
-		error_set(err, -ret, "the kernel refuses the scheduler: %s", reason);
+		refusal_describe(ret, err);
 		goto free_sched;
 	}
 	*out = s;
@@ -364,13 +336,8 @@ static int ops_attach(struct sched *s)
 
 	s->link = bpf_map__attach_struct_ops(s->ops);
 	ret = s->link ? 0 : -errno;
-	if (!ret && !s->watch_missing[0]) {
-		int error = watch_start(s);
-
-		if (error)
-			snprintf(s->watch_missing, sizeof(s->watch_missing), "%s",
-				 error_name(error));
-	}
+	if (!ret)
+		sched_watch_start(&s->watcher, s->object);
 	if (is_raised)
 		sched_setscheduler(0, policy, &ordinary);
 	return ret;
@@ -398,36 +365,49 @@ void sched_free(struct sched *s)
 	if (!s)
 		return;
 	bpf_link__destroy(s->link);
-	ring_buffer__free(s->signals);
+	sched_watch_close(&s->watcher);
 	bpf_object__close(s->object);
+	topology_fini(&s->topology);
 	free(s->dump);
 	free(s);
 }
 
 int sched_fd(const struct sched *s)
 {
-	return ring_buffer__epoll_fd(s->signals);
+	return sched_watch_fd(&s->watcher);
 }
 
 bool sched_stall_take(struct sched *s, struct sched_stall *out)
 {
-	ring_buffer__consume(s->signals);
-	*out = s->stall;
-	s->stall.age_ns = 0;
-	return out->age_ns;
+	return sched_watch_stall_take(&s->watcher, out);
 }
 
 const char *sched_watch_missing(const struct sched *s)
 {
-	return s->watch_missing[0] ? s->watch_missing : NULL;
+	return s->watcher.missing[0] ? s->watcher.missing : NULL;
 }
 
 void sched_watch_read(const struct sched *s, struct sched_watch *out)
 {
-	uint32_t zero = 0;
+	sched_watch_ages(&s->watcher, out);
+}
 
-	memset(out, 0, sizeof(*out));
-	bpf_map_lookup_elem(s->watch_fd, &zero, out);
+uint64_t sched_pause_ns(const struct sched *s)
+{
+	return sched_watch_pause_ns(&s->watcher, clock_now_ns());
+}
+
+bool sched_topology_changed(struct sched *s)
+{
+	struct topology now;
+	bool is_changed;
+
+	if (!sched_watch_cpus_changed_take(&s->watcher) ||
+	    topology_init(&now, "", s->topology.cpu_count))
+		return false;
+	is_changed = topology_has_learned(&s->topology, &now);
+	topology_fini(&now);
+	return is_changed;
 }
 
 void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char **dump)

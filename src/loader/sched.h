@@ -24,7 +24,8 @@
 
 struct sched;
 
-/* Of the timeout: a thread that has waited so long is told, or is the end of the scheduler. */
+/* Fractions of sched_options.timeout_ms. A thread that has been runnable for WARN_PERCENT of it is
+ * reported; at END_PERCENT the scheduler ends itself. */
 #define SCHED_WARN_PERCENT 25
 #define SCHED_END_PERCENT 60
 
@@ -41,17 +42,26 @@ int sched_new(const struct loader *l, const struct sched_options *options, struc
 int sched_attach(struct sched *s, struct error *err);
 void sched_free(struct sched *s); /* detaches first; NULL is a no-op */
 
-/* Readable when there is a stall to be taken, and when the kernel has ended the scheduler: then
- * call both of the next two. */
+/* Readable when there is a stall to be taken, when CPUs have come or gone, and when the kernel has
+ * ended the scheduler: then call the next three, in this order. */
 int sched_fd(const struct sched *s);
 
 /* The latest warning, if there is one since the last call: a thread that has waited for a quarter
  * of the timeout, or so long that the scheduler has ended itself (is_end). */
 bool sched_stall_take(struct sched *s, struct sched_stall *out);
 
+/* Has a CPU come on line since the last call of which sysfs had nothing to say when the scheduler
+ * was loaded, so that it counts to the wrong cache? A scheduler that is loaded anew has it right.
+ */
+bool sched_topology_changed(struct sched *s);
+
 /* Why it did; kind 0: it has not. `dump` is the debug dump, "" if there is none, the scheduler's
  * own until sched_free(). */
 void sched_exit_read(struct sched *s, struct sched_exit_record *out, const char **dump);
+
+/* Did the whole machine stand still a moment ago, as a virtual machine does while its host is
+ * suspended? Then the kernel may have taken that for a stall. The length in ns, or 0. */
+uint64_t sched_pause_ns(const struct sched *s);
 
 const char *sched_name(const struct sched *s);
 

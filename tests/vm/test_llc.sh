@@ -136,21 +136,37 @@ is_settled() {
 	is_state enabled && (($(grep -c 'ended the scheduler' "$DAEMON_LOG") == $(grep -c 'scheduling again' "$DAEMON_LOG")))
 }
 
-# A CPU that was off line at the attach serves when it comes.
-late_cpu() {
-	stop_daemon
-	cpu_set_online 3 0
-	start_daemon --sched --require-sched || not_ok "the daemon starts with a CPU off line"
+# CPUs that were off line at the attach, so that sysfs did not tell under which cache they are: they serve
+# when they come, and under their own cache.
+late_cpus() {
+	start_daemon --sched --require-sched || not_ok "the daemon starts with a whole cache off line"
+	check_equal "CPUs of which nothing is known count to the first cache" "0 0 0 0" "$(known_llcs)"
 	cpu_set_online 3 1
 	hog "bound to CPU 3" taskset 8
 	check_running "a CPU that was off line at the attach serves when it comes" "${HOGS[@]}"
-	check "no restart was needed for it" is_undisturbed
+	check_within 60 "and is under its own cache" knows_llcs "0 0 0 1"
+	cpu_set_online 2 1
+	check_within 60 "so is the next one" knows_llcs "$(real_llcs)"
+	hog "bound to CPU 2" taskset 4
+	check_running "what is bound to them runs" "${HOGS[@]}"
+	check "without a failure" eval '! grep -qE "ended (the scheduler|itself)|failure" "$DAEMON_LOG"'
+	sed 's/^/# /' "$DAEMON_LOG"
 	end_hogs
+}
+
+knows_llcs() { # LLCS
+	[[ $(known_llcs) == "$1" ]]
 }
 
 if [[ -n ${VM_KERNEL:-} ]]; then
 	. tests/vm/guest.sh
 	need taskset bpftool
+	if grep -q maxcpus /proc/cmdline; then
+		check_equal "CPUs 2 and 3 have never been on line" 0-1 "$(</sys/devices/system/cpu/online)"
+		late_cpus
+		stop_daemon
+		finish
+	fi
 	if ! start_daemon --sched; then
 		not_ok "the daemon gets ready"
 		finish
@@ -168,7 +184,10 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 	stop_daemon
 	check_equal "it ends on SIGTERM: exit status" 0 "$DAEMON_STATUS"
 	restart
-	late_cpu
+	stop_daemon
+	cpu_set_online 2 0
+	cpu_set_online 3 0
+	late_cpus
 	stop_daemon
 	check_kernel_log
 	finish
@@ -176,4 +195,5 @@ fi
 
 . tests/vm/lib.sh
 in_guests --one "7.3 7.2 7.0 6.19" --cpus 4 --sockets 2
+in_guests --one "7.3" --smp 4,sockets=2 --append maxcpus=2
 finish

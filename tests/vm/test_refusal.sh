@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Where the scheduler can't be attached: another one is there, the kernel's functions have changed, memory
-# is short. One sentence, status 1 or observing, as asked, and nothing half attached.
+# Where the scheduler can't be attached: another one is there, the kernel's BTF is incomplete, memory is
+# short. One sentence, status 1 or observing, as asked, and nothing half attached.
 cd "$(dirname "$0")/../.." || exit 1
 
 STATE=/sys/kernel/sched_ext/state
@@ -45,9 +45,13 @@ beside_another() {
 	check_equal "and ends well: exit status" 0 "$DAEMON_STATUS"
 }
 
-functions_changed() {
-	refused "other prototypes" "the kernel refuses the scheduler: "
-	observes "other prototypes" "the kernel refuses the scheduler: "
+# The BTF of Debian's 7.1.13 lacks some of sched_ext's functions.
+btf_incomplete() {
+	local reason="the kernel refuses the scheduler: .*scx_bpf_.*Its BTF lacks .*pahole 1.26 or newer"
+
+	refused "incomplete BTF" "$reason"
+	observes "incomplete BTF" "$reason"
+	check "--check says the same" eval "'$GAMERD' --check --config '$DAEMON_CONFIG' | grep -qE 'not schedule: $reason'"
 	stop_daemon
 	check_equal "nothing is attached" disabled "$(<$STATE)"
 }
@@ -81,7 +85,7 @@ try_limit() { # MIB
 		wait_daemon 30
 		check_equal "$1 MiB: refused: exit status" 1 "$DAEMON_STATUS"
 		check_equal "$1 MiB: refused with one sentence" 1 "$(grep -c . "$DAEMON_LOG")"
-		check "$1 MiB: nothing else is blamed" eval "! grep -q prototypes '$DAEMON_LOG'"
+		check "$1 MiB: nothing else is blamed" eval "! grep -q pahole '$DAEMON_LOG'"
 		sed "s/^/# $1 MiB: /" "$DAEMON_LOG"
 		if grep -q -- '--require-sched: ' "$DAEMON_LOG"; then
 			OBSERVED=$((OBSERVED + 1))
@@ -121,7 +125,7 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 		beside_another
 		memory_short
 	else
-		functions_changed
+		btf_incomplete
 	fi
 	finish
 fi

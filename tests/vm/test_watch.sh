@@ -17,10 +17,10 @@ servers_off() {
 	done
 }
 
-# A thread that waits for CPU 1, and for SECONDS a real-time thread that does not let it. Meanwhile
-# nothing of this script may need a file that isn't in the guest's memory: the answers of the host come
-# through a kernel thread of either CPU.
-starve() { # SECONDS
+# A thread that waits for CPU 1, and for SECONDS a real-time thread that does not let it, or until the log
+# has WORDS. Meanwhile nothing of this script may need a file that isn't in the guest's memory: the answers
+# of the host come through a kernel thread of either CPU.
+starve() { # SECONDS [WORDS]
 	local waiter hog
 
 	taskset 2 sh -c 'while :; do :; done' &
@@ -28,9 +28,26 @@ starve() { # SECONDS
 	timeout --signal=KILL "$1" chrt -f 50 taskset 2 sh -c 'while :; do :; done' &
 	hog=$!
 	DAEMON_PIDS+=("$waiter" "$hog")
+	if [[ -n ${2:-} ]]; then
+		until log_has "$2" || ! kill -0 "$hog" 2>/dev/null; do
+			pause 0.2
+		done
+		kill -TERM "$hog" 2>/dev/null
+	fi
 	wait "$hog" 2>/dev/null
 	kill -KILL "$waiter"
 	wait "$waiter" 2>/dev/null
+}
+
+log_has() { # WORDS
+	local lines
+
+	mapfile -t lines <"$DAEMON_LOG"
+	[[ ${lines[*]} == *"$1"* ]]
+}
+
+is_back() {
+	[[ $(<$STATE) == enabled ]] && holds '.mode == "sched"'
 }
 
 said() { # PATTERN
@@ -80,14 +97,18 @@ ages() {
 own_end() {
 	export SCX_TIMEOUT_MS=3000
 	start_daemon --sched || { not_ok "the daemon gets ready with SCX_TIMEOUT_MS"; return; }
-	starve 30
-	check "the scheduler ends itself, and not for good the first time" said \
-		'ended itself before the kernel would: .* thread .* held by the real-time thread sh\[.*: attaching once more'
-	check "the second time it is for good" said 'observing from now on: ended itself, the second'
-	check_equal "the kernel is on its own scheduler" disabled "$(<$STATE)"
+	starve 180 "failure 3 in a row"
+	check "the scheduler ends itself, and is back at once the first time" said \
+		'the scheduler ended itself: .* thread .* held by the real-time thread sh\[.*: attaching once more'
+	check "the second time it comes back after 10 s" said \
+		'observing for now: ended itself: .*, failure 2 in a row: next try in 10 s'
+	check "it has tried that" said 'failure 3 in a row: next try in 1 min'
+	check_equal "meanwhile the kernel is on its own scheduler" disabled "$(<$STATE)"
 	check "the daemon observes" holds '.mode == "observe" and (.sched.enabled | not)'
-	check "visible in /health, with the reason" eval "http /health | jq -e '.features[] |
-		select(.name == \"scheduler\") | (.available | not) and (.detail | test(\"real-time thread\"))'"
+	check "visible in /health, with the next try and the reason" eval "http /health | jq -e '.features[] |
+		select(.name == \"scheduler\") | (.available | not) and
+		(.detail | test(\"^next try in [0-9]+ (s|min); .*ended itself: .* has waited\"))'"
+	check_within 120 "when nobody starves it is there again, a minute later" is_back
 	check "the kernel has thrown out nothing" eval "! dmesg | grep -q 'failed to run for'"
 	show_log
 	stop_daemon

@@ -9,7 +9,8 @@
 
 #include "bpf/abi/roles.h"
 
-#define SCHED_LLC_MAX 64 /* more last-level caches share queues */
+#define SCHED_LLC_MAX 64	/* more last-level caches share queues */
+#define SCHED_CAPACITY_MAX 1024 /* of the strongest CPU of the machine */
 
 /* Set by user space before the scheduler is attached; fixed from then on. */
 struct sched_settings {
@@ -21,7 +22,7 @@ struct sched_settings {
 	__u64 watch_end_ns;
 };
 
-/* A CPU. User space fills in llc and is_online. */
+/* A CPU. User space fills in llc, is_online and all from core on. */
 struct sched_cpu {
 	__u64 running_ns; /* what runs since, if rank is not NONE and there is a debt to be paid */
 	__u64 debt_ns;	  /* urgent work has run for that much more than its share; see DEBT_* */
@@ -34,10 +35,16 @@ struct sched_cpu {
 	__u8 pad_flags[2];
 	__u32 local;	  /* threads that wait here because they may run nowhere else */
 	__u64 charged_ns; /* of what runs; see struct sched_task */
-	__u64 pad[2];
+	__u32 core;	  /* the lowest CPU of the same core */
+	__u16 capacity;	  /* 1 to SCHED_CAPACITY_MAX */
+	__u8 node;	  /* NUMA */
+	__u8 is_tickless; /* of the kernel's nohz_full= */
+	__u32 order;	  /* its position in the map sched_order */
+	__u32 pad;
 } __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sched_cpu) == 64, "sched_cpu is part of the ABI");
 
-/* The CPUs under a last-level cache. User space fills in cpu_count. */
+/* The CPUs under a last-level cache. User space fills in cpu_count, first, size and node. */
 struct sched_llc {
 	__u64 vtime;	 /* advances by what ran, weighted, over the weight of all */
 	__s64 weight;	 /* of the runnable threads */
@@ -45,8 +52,12 @@ struct sched_llc {
 	__s64 urgent;	 /* threads in its queues, or on their way from there to a CPU */
 	__s64 normal;
 	__u64 overdue_ns; /* when to look again; see lib/sched_overdue.h */
-	__u64 pad[2];
+	__u32 first;	  /* its possible CPUs are sched_order[first] to [first + size - 1] */
+	__u32 size;
+	__u8 node;
+	__u8 pad[7];
 } __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sched_llc) == 64, "sched_llc is part of the ABI");
 
 /* The age of the oldest thread of each class that is runnable and does not run, as of the last
  * check. */

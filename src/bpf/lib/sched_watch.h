@@ -15,11 +15,25 @@
  *
  * What a jiffy is, is no constant for BPF. It is measured against the clock from the start on; by
  * the first check it is good to a few percent.
+ *
+ * Pauses. A virtual machine stands still while its host is suspended, and then its clock jumps: all
+ * threads seem to have waited for that long, and none is to blame. The timer itself shows it, for
+ * it fires in an interrupt, which nothing but such a pause keeps from coming for seconds. With a
+ * timeout of 10 s it is due every 625 ms; if the last check is 25 s ago there was a pause of 24.4
+ * s, and from then on ages count from its end. The kernel makes no such difference, and may throw
+ * the scheduler out for the pause. User space then finds it in sched_pauses and attaches again.
+ *
+ * CPUs. The checks see CPUs that come on line, and tell user space, which may know by then under
+ * which cache they are: sysfs has nothing on a CPU that has never been on line. And they lower the
+ * frequency that is asked for where a CPU idles (lib/sched_perf.h).
  */
 #ifndef BPF_LIB_SCHED_WATCH_H
 #define BPF_LIB_SCHED_WATCH_H
 
+#include "bpf/abi/sched_pause.h"
 #include "bpf/lib/sched_exit.h"
+#include "bpf/lib/sched_order.h"
+#include "bpf/lib/sched_perf.h"
 #include "bpf/lib/sched_state.h"
 
 #define WATCH_THREADS_MAX 64 /* of one CPU's list; the oldest are in front */
@@ -32,12 +46,21 @@ struct {
 	__type(value, struct sched_watch);
 } sched_watches SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sched_pause);
+} sched_pauses SEC(".maps");
+
 struct watch {
 	struct bpf_timer timer;
 	__u64 base_ns;
 	__u64 base_jiffies;
-	__u64 last_ns;	 /* the oldest age at the last check */
-	__u64 warned_ns; /* when user space was told last */
+	__u64 resumed_jiffies; /* the end of the last pause, or the start */
+	__u64 online;	       /* the CPUs that were on line at the last check; see watch_cpus() */
+	__u64 last_ns;	       /* the oldest age at the last check */
+	__u64 warned_ns;       /* when user space was told last */
 	struct sched_stall oldest;
 	struct sched_watch seen;
 };
@@ -54,6 +77,8 @@ struct watch_walk {
 	struct list_head *head, *node;
 	__u64 jiffies;
 	__u64 jiffy_ns;
+	__u64 now_ns;
+	__u64 online;
 	__u32 cpu;
 };
 
@@ -66,6 +91,8 @@ static __always_inline void watch_thread(struct watch_walk *walk, struct task_st
 
 	if (!p->on_rq || scx_bpf_task_cpu(p) != (__s32)walk->cpu || class >= CLASS_COUNT)
 		return;
+	if ((__s64)(at - walk->watch->resumed_jiffies) < 0)
+		at = walk->watch->resumed_jiffies;
 	if ((__s64)(walk->jiffies - at) < 0)
 		return;
 	age_ns = (walk->jiffies - at) * walk->jiffy_ns;
@@ -112,11 +139,15 @@ static int watch_visit_cpu(__u32 cpu, struct watch_walk *walk)
 {
 	struct sched_stall *oldest = &walk->watch->oldest;
 	struct rq___scx *rq = bpf_per_cpu_ptr(&runqueues, cpu);
+	struct sched_cpu *state = sched_cpu_get((__s32)cpu);
 	struct task_struct *holder;
 	__u64 before = oldest->age_ns;
 
 	if (!rq)
 		return 1;
+	if (state && state->is_online)
+		walk->online += ((__u64)cpu + 1) * ((__u64)cpu + 1);
+	cpu_perf_decay((__s32)cpu, walk->now_ns);
 	walk->cpu = cpu;
 	walk->head = (void *)rq + bpf_core_field_offset(struct rq___scx, scx.runnable_list);
 	walk->node = BPF_CORE_READ(rq, scx.runnable_list.next);
@@ -130,8 +161,8 @@ static int watch_visit_cpu(__u32 cpu, struct watch_walk *walk)
 	return 0;
 }
 
-/* The end needs two checks in a row: after a pause of the whole machine every thread seems to have
- * waited, and gets its turn at once. */
+/* The end needs two checks in a row: a short pause of the whole machine is not told from a wait,
+ * and after it every thread gets its turn at once. */
 static __always_inline bool watch_judge(struct watch *watch, __u64 now)
 {
 	struct sched_stall *oldest = &watch->oldest;
@@ -148,20 +179,53 @@ static __always_inline bool watch_judge(struct watch *watch, __u64 now)
 	return oldest->is_end;
 }
 
+/* This check is far later than the period says: the machine stood still. */
+static __always_inline void watch_pause(struct watch *watch, struct sched_pause *pause, __u64 now)
+{
+	__u64 late = now - pause->checked_ns - cfg_sched.watch_period_ns;
+
+	pause->checked_ns = now;
+	if ((__s64)late < (__s64)(cfg_sched.watch_warn_ns / 2))
+		return;
+	pause->length_ns = late;
+	pause->resumed_ns = now;
+	watch->resumed_jiffies = bpf_jiffies64();
+	watch->last_ns = 0;
+}
+
+/* The sum of the squares of (number + 1) stands for a set of CPUs: another set that has the same
+ * sum would have to take its place within a period. */
+static __always_inline void watch_cpus(struct watch *watch, __u64 online, __u64 now)
+{
+	struct sched_cpus_changed changed = {.changed_ns = now};
+
+	if (watch->online != online)
+		bpf_ringbuf_output(&sched_signal, &changed, sizeof(changed), BPF_RB_FORCE_WAKEUP);
+	watch->online = online;
+}
+
 static int watch_check(void *map, __u32 *key, struct watch *watch)
 {
+	struct sched_pause *pause = bpf_map_lookup_elem(&sched_pauses, key);
 	struct sched_watch *seen = bpf_map_lookup_elem(&sched_watches, key);
 	struct watch_walk walk = {.watch = watch, .jiffies = bpf_jiffies64()};
 	struct sched_stall *oldest = &watch->oldest;
 	__u64 now = bpf_ktime_get_ns(), passed = walk.jiffies - watch->base_jiffies;
 
-	if (!seen || exit_record.kind)
+	if (!seen || !pause)
 		return 0;
+	watch_pause(watch, pause, now);
+	if (exit_record.kind) {
+		pause->is_over = 1;
+		return 0;
+	}
 	__builtin_memset(oldest, 0, sizeof(*oldest));
 	__builtin_memset(watch->seen.oldest_ns, 0, sizeof(watch->seen.oldest_ns));
 	if (passed) {
+		walk.now_ns = now;
 		walk.jiffy_ns = (now - watch->base_ns) / passed;
 		bpf_loop(cfg_sched.cpu_count, watch_visit_cpu, &walk, 0);
+		watch_cpus(watch, walk.online, now);
 	}
 	watch->seen.checks++;
 	*seen = watch->seen;
@@ -181,12 +245,15 @@ int watch_start(void *ctx)
 {
 	__u32 zero = 0;
 	struct watch *watch = bpf_map_lookup_elem(&watches, &zero);
+	struct sched_pause *pause = bpf_map_lookup_elem(&sched_pauses, &zero);
 	int ret;
 
-	if (!watch)
+	if (!watch || !pause)
 		return -EINVAL;
 	watch->base_ns = bpf_ktime_get_ns();
 	watch->base_jiffies = bpf_jiffies64();
+	watch->resumed_jiffies = watch->base_jiffies;
+	pause->checked_ns = watch->base_ns;
 	ret = bpf_timer_init(&watch->timer, &watches, WATCH_CLOCK);
 	if (!ret)
 		ret = bpf_timer_set_callback(&watch->timer, watch_check);
