@@ -139,7 +139,7 @@ def sleeper(title, stamp="wake", got=GOT):
 def game(title):
     late = Figure("  late frames, %", 1, lambda r, cpus: r["missed"] / r["wake"]["count"] * 100,
                   AtMost(1, "eevdf", 1), base="", is_latency=True)
-    return title, times("wake", {}, ("p50", "p99")) + [late, PERIODS]
+    return title, times("wake", {}, ("p50", "p99")) + [late, PERIODS, GOT]
 
 
 def audio(title, missed_bar):
@@ -230,18 +230,25 @@ def row_of(figure, machine, lines):
 
 
 def make_table(lines):
-    """[{machine, tests: [{test, title, rows}]}], figures beside their rows in `figure`."""
+    """[{machine, is_trusted, tests: [{test, title, rows}]}], figures beside their rows in `figure`.
+
+    Of several CPUs latencies are shown only where `tools/vm --trust` said that they may be.
+    """
     table = []
     for machine in in_order(line["machine"] for line in lines):
         here = [line for line in lines if line["machine"] == machine]
-        is_trusted = not any(line["test"] == "trust" and not line["result"]["is_trusted"] for line in here)
+        trust = [line["result"] for line in here if line["test"] == "trust"]
+        is_trusted = CPUS[machine] == 1 or any(each["is_trusted"] for each in trust)
         tests = []
         for test in in_order(line["test"] for line in here if line["test"] in FIGURES):
             title, figures = FIGURES[test]
             rows = [dict(row_of(figure, machine, [line for line in here if line["test"] == test]), figure=figure)
                     for figure in figures if is_trusted or not figure.is_latency]
-            tests.append({"test": test, "title": title, "rows": [row for row in rows if row["values"]]})
-        table.append({"machine": machine, "is_trusted": is_trusted, "tests": tests})
+            rows = [row for row in rows if row["values"]]
+            if rows:
+                tests.append({"test": test, "title": title, "rows": rows})
+        table.append({"machine": machine, "is_trusted": is_trusted, "trust": [each["said"] for each in trust],
+                      "tests": tests})
     return table
 
 
@@ -250,7 +257,8 @@ def cell(row, scheduler):
     base = row["values"].get(figure.base)
     if value is None:
         return "-" + " " * 8
-    ratio = f"({value / base:.2f})" if base and scheduler != figure.base else ""
+    ratio = value / base if base and scheduler != figure.base else None
+    ratio = "" if ratio is None else f"({ratio:.0f})" if ratio >= 99.5 else f"({ratio:.2f})"
     return f"{value:.{figure.digits}f}{ratio:>9}"
 
 
@@ -258,8 +266,8 @@ def print_table(table, schedulers):
     for part in table:
         print(f"{MACHINES[part['machine']]:<46}" + "".join(f"{TITLES.get(name, name):>20}" for name in schedulers) +
               "  bar")
-        if not part["is_trusted"]:
-            print("  (latencies are left out: the lab's own are too long with so many CPUs)")
+        for said in part["trust"]:
+            print(f"({said})")
         for test in part["tests"]:
             print(test["title"])
             for row in test["rows"]:

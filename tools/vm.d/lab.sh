@@ -5,12 +5,20 @@
 # QEMU executes the CPUs of such a guest one after the other on one clock of instructions. A CPU hands
 # its turn on when a timer of that clock is due, which by itself is only each tick of the guest: turns
 # of milliseconds, in which latencies mean nothing. A timer of QEMU's own that is due more often makes
-# the turns short; the guest has no device that goes with it:
+# the turns short (turn_options).
 #
-#   CPU 0  ####            ####            ####          one turn: turn_us
-#   CPU 1      ####            ####            ####
-#   CPU 2          ####            ####                  a CPU that gets an interrupt executes after
-#   CPU 3              ####            ####              at most (CPUs - 1) turns
+# Up to QEMU 8.0 the next CPU in QEMU's list then serves the timer, and that was its turn: of two CPUs
+# the second would never execute, and of four two at a time. So after each CPU there is one that the
+# guest's kernel does not know (nr_cpus=), which always sleeps, and serves the timers (cpu_options):
+#
+#   CPU 0    ####            ####                one turn: turn_us
+#   asleep      |               |
+#   CPU 1        ####            ####            a CPU that gets an interrupt executes after at most
+#   asleep          |               |            (CPUs - 1) turns
+#   CPU 2            ####            ####
+#   asleep              |               |
+#
+# Later ones divide the time to the next timer by the number of CPUs themselves.
 
 # How long a turn is unless the user says so. Shorter turns make latencies truer and the guest slower
 # for the host.
@@ -18,12 +26,76 @@ turn_us() {
 	echo 20
 }
 
-# Prints QEMU's options for turns of US with CPUS. From 8.1 on QEMU divides the time to the next timer
-# by the number of CPUs itself.
-turn_options() { # CPUS US
+# What a SCHED_RR thread may be late at p99, in us, for a guest's latencies to be trusted: a tenth of
+# the 2.67 ms after which an audio thread with 128 frames at 48 kHz is due again.
+TRUSTED_US=266
+
+qemu_version() {
+	qemu-system-x86_64 --version | sed -nE 's/^QEMU emulator version ([0-9]+\.[0-9]+).*/\1/p'
+}
+
+# Says how late SCHED_RR is in a guest with CPUs like these, which is measured once for each version of
+# QEMU; status 0 if latencies are to be trusted there, 1 if only counts and shares are.
+say_trust() { # SMP TURN_US VM_OPTIONS...
+	local answer p50 p99 max verdict=trusted
+
+	answer=$CACHE/lab/$(qemu_version).$1.$2
+	if [[ ! -s $answer ]]; then
+		mkdir -p "$CACHE/lab"
+		say "measuring how late SCHED_RR is with --smp $1 and turns of $2 us"
+		"$HERE/vm" --deterministic --smp "$1" --turn "$2" "${@:3}" -- "$(python)" -I -S "$HERE/vm.d/calibrate.py" \
+			>"$answer.$$" || { rm -f "$answer.$$"; die "the calibration of the lab failed"; }
+		mv "$answer.$$" "$answer"
+	fi
+	read -r p50 p99 max <"$answer"
+	((p99 <= TRUSTED_US)) || verdict="not trusted, only counts and shares are"
+	echo "latencies are $verdict: SCHED_RR is late by $p50 us at p50, $p99 at p99, $max at most"
+	[[ $verdict == trusted ]]
+}
+
+# The system's own, if there is one: a user's may be a script that needs a home.
+python() {
+	PATH=/usr/bin:$PATH command -v python3 || die "python3 is not installed"
+}
+
+divides_turns() {
 	local version
 
-	version=$(qemu-system-x86_64 --version | sed -nE 's/^QEMU emulator version ([0-9]+\.[0-9]+).*/\1/p')
+	version=$(qemu_version)
+	((${version/./} >= 81))
+}
+
+# Prints QEMU's options for turns of US with CPUS.
+turn_options() { # CPUS US
 	printf '%s\n' -netdev hubport,id=turns,hubid=0 -object \
-		"filter-buffer,id=turn,netdev=turns,interval=$((${version/./} >= 81 ? $1 * $2 : $2))"
+		"filter-buffer,id=turn,netdev=turns,interval=$(divides_turns && echo $(($1 * $2)) || echo "$2")"
+}
+
+# Prints QEMU's options for the CPUs of SMP, a sleeper behind each, which are in sockets of their own,
+# behind those of SMP.
+cpu_options() { # SMP
+	local parts part cpu
+	local -A count=([cpus]=1 [sockets]=1 [dies]=1 [threads]=1)
+
+	IFS=, read -ra parts <<<"cpus=${1#cpus=}"
+	for part in "${parts[@]}"; do
+		count[${part%=*}]=${part#*=}
+	done
+	: "${count[cores]:=$((count[cpus] / (count[sockets] * count[dies] * count[threads])))}"
+	((count[cpus] == count[sockets] * count[dies] * count[cores] * count[threads])) ||
+		die "the deterministic guest's CPUs are sockets * dies * cores * threads, not '$1'"
+	echo -smp
+	echo "1,sockets=$((2 * count[sockets])),dies=${count[dies]},cores=${count[cores]},threads=${count[threads]},maxcpus=$((2 * count[cpus]))"
+	for ((cpu = 0; cpu < count[cpus]; cpu++)); do
+		((cpu == 0)) || cpu_device "$cpu"
+		cpu_device $((count[cpus] + cpu))
+	done
+}
+
+cpu_device() { # NUMBER; with the array count
+	local thread=$(($1 % count[threads])) core=$(($1 / count[threads] % count[cores]))
+	local die=$(($1 / count[threads] / count[cores] % count[dies]))
+
+	echo -device
+	echo "max-x86_64-cpu,socket-id=$(($1 / count[threads] / count[cores] / count[dies])),die-id=$die,core-id=$core,thread-id=$thread"
 }

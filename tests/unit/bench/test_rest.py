@@ -80,10 +80,13 @@ class Table(unittest.TestCase):
         self.assertIsNone(rows(line("eevdf", "light", probe()), ours)["wake p50 us"]["holds"])
 
     def test_no_latencies_where_they_are_not_trusted(self):
-        trust = line("lab", "trust", {"is_trusted": False}, machine="8")
-        found = rows(trust, line("eevdf", "light", probe(), machine="8"), line("eevdf", "moves", hogs(50), machine="8"))
-        self.assertNotIn("wake p50 us", found)
-        self.assertIn("changes of CPU a second", found)
+        measured = [line("eevdf", "light", probe(), machine="8"), line("eevdf", "moves", hogs(50), machine="8")]
+        for is_trusted in (False, True):
+            trust = line("lab", "trust", {"is_trusted": is_trusted, "said": "x"}, machine="8")
+            found = rows(trust, *measured)
+            self.assertIs("wake p50 us" in found, is_trusted)
+            self.assertIn("changes of CPU a second", found)
+        self.assertNotIn("wake p50 us", rows(*measured))
 
     def run_program(self, *lines):
         with tempfile.TemporaryDirectory() as directory:
