@@ -50,6 +50,7 @@ static __always_inline bool waker_evidence(struct task_struct *p, struct task_st
 	__u64 input_since = slot->input_since_ns, run;
 	struct task_state *waker;
 	bool has_evidence = false;
+	__u32 depth;
 
 	if (p->flags & PF_KTHREAD)
 		return false;
@@ -60,10 +61,14 @@ static __always_inline bool waker_evidence(struct task_struct *p, struct task_st
 	if (!roles_total || class_of_role(st->role) == CLASS_AUDIO_SERVER || !current_is_author())
 		return has_evidence;
 	waker = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), NULL, 0);
-	if (!waker || !waker->gauge || waker->class != CLASS_AUDIO_SERVER)
+	if (!waker || !waker->gauge)
+		return has_evidence;
+	depth = chain_depth(waker->class, &waker->client);
+	if (!depth)
 		return has_evidence;
 	run = p->se.sum_exec_runtime;
-	client_wake(&st->client, now, run - st->client_run_ns);
+	if (!client_wake(&st->client, now, run - st->client_run_ns, depth))
+		return has_evidence;
 	st->client_run_ns = run;
 	return true;
 }

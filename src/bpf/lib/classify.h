@@ -28,6 +28,8 @@
 #define CLIENT_INTERVAL_MAX_NS 50000000u
 #define CLIENT_HOLD_NS 1000000000ull
 #define CLIENT_BURST_PERCENT 70
+#define CLIENT_DEPTH_MAX 4     /* links of a chain: server, client, its worker, ... */
+#define CLIENT_CURRENT_RATIO 4 /* a link is broken after so many periods without a wake */
 #define INPUT_HOLD_NS 10000000000ull
 #define NICE_0_PRIO 120 /* task_struct.static_prio of nice 0 */
 
@@ -44,18 +46,19 @@ enum sched_policy {
 enum class_reason {
 	REASON_DEFAULT,
 	REASON_ROLE,   /* of its process */
-	REASON_CLIENT, /* woken by an audio server, periodic, short */
+	REASON_CLIENT, /* woken by an audio server or a client of one, periodic, short */
 	REASON_INPUT,  /* woken from the input event path */
 	REASON_POLICY, /* SCHED_BATCH, SCHED_IDLE */
 	REASON_NICE,
 };
 
 struct client_evidence {
-	__u64 last_ns; /* last wake by an audio server; 0: none yet */
+	__u64 last_ns; /* last wake by the chain; 0: none yet */
 	__u32 wakes;   /* in a row, saturating */
 	__u32 interval_ns;
 	__u32 deviation_ns;
 	__u32 burst_ns;
+	__u32 depth; /* links between it and the server: 1 if that itself wakes it */
 };
 
 struct classify_input {
@@ -85,18 +88,43 @@ static inline __u32 mean_step(__u32 mean, __u32 sample)
 	return mean - ((mean - sample) >> 3);
 }
 
-/* An audio server woke the thread, which ran for run_ns since the last time. */
-static inline void client_wake(struct client_evidence *e, __u64 now_ns, __u64 run_ns)
+/* Does the link that the evidence rests on still wake the thread? */
+static inline bool client_is_current(const struct client_evidence *e, __u64 now_ns)
+{
+	__u64 most = e->interval_ns ? (__u64)CLIENT_CURRENT_RATIO * e->interval_ns
+				    : CLIENT_INTERVAL_MAX_NS;
+
+	return e->last_ns && now_ns - e->last_ns < most;
+}
+
+/*
+ * An audio server, or a thread `depth - 1` links from one, woke the thread, which ran for run_ns
+ * since the last time. True if that adds evidence.
+ *
+ * A thread is woken by several in each period: a client by the server, and by its own workers when
+ * they are done. The nearest to the server counts; the others are left out as long as that one goes
+ * on. When it stops (a JACK client is connected behind another one) the next takes its place, and
+ * what is known of the thread's rhythm stays.
+ */
+static inline bool client_wake(struct client_evidence *e, __u64 now_ns, __u64 run_ns, __u32 depth)
 {
 	__u64 interval = now_ns - e->last_ns;
 	__u32 sample, deviation, run;
 
+	if (depth > e->depth && client_is_current(e, now_ns))
+		return false;
+	if (e->depth && depth != e->depth) {
+		e->depth = depth;
+		e->last_ns = now_ns;
+		return true;
+	}
+	e->depth = depth;
 	if (!e->last_ns || now_ns < e->last_ns || interval < CLIENT_INTERVAL_MIN_NS ||
 	    interval > CLIENT_INTERVAL_MAX_NS) {
 		e->last_ns = now_ns;
 		e->wakes = 1;
 		e->interval_ns = 0;
-		return;
+		return true;
 	}
 	e->last_ns = now_ns;
 	sample = (__u32)interval;
@@ -115,6 +143,7 @@ static inline void client_wake(struct client_evidence *e, __u64 now_ns, __u64 ru
 	}
 	if (e->wakes < CLIENT_WAKES_MIN)
 		e->wakes++;
+	return true;
 }
 
 static inline bool client_holds(const struct client_evidence *e, __u64 now_ns)
@@ -122,6 +151,16 @@ static inline bool client_holds(const struct client_evidence *e, __u64 now_ns)
 	return e->wakes >= CLIENT_WAKES_MIN && now_ns - e->last_ns < CLIENT_HOLD_NS &&
 	       e->deviation_ns < e->interval_ns / 4 &&
 	       (__u64)e->burst_ns * 100 < (__u64)e->interval_ns * CLIENT_BURST_PERCENT;
+}
+
+/* How many links whom such a thread wakes is from an audio server; 0: it is not of the chain, or
+ * the chain is long enough. */
+static inline __u32 chain_depth(__u32 class, const struct client_evidence *client)
+{
+	if (class == CLASS_AUDIO_SERVER)
+		return 1;
+	return class == CLASS_AUDIO_CLIENT && client->depth < CLIENT_DEPTH_MAX ? client->depth + 1
+									       : 0;
 }
 
 static inline __u8 class_of_role(__u32 role)

@@ -15,13 +15,14 @@
 struct trace {
 	struct client_evidence client;
 	uint64_t now_ns;
+	uint32_t depth; /* of the link that wakes it; 0: 1 */
 };
 
 static void trace_wakes(struct trace *t, unsigned int count, uint64_t interval_ns, uint64_t run_ns)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		t->now_ns += interval_ns;
-		client_wake(&t->client, t->now_ns, run_ns);
+		client_wake(&t->client, t->now_ns, run_ns, t->depth ? t->depth : 1);
 	}
 }
 
@@ -163,9 +164,55 @@ static void test_client_clock_back(void **state)
 
 	/* The CPUs' clocks may differ by a little: no wrap into a huge interval. */
 	trace_wakes(&t, 20, 10 * MS, MS);
-	client_wake(&t.client, t.now_ns - 5, MS);
+	client_wake(&t.client, t.now_ns - 5, MS, 1);
 	assert_int_equal(t.client.wakes, 1);
 	assert_int_equal(decide_plain(&t).class, CLASS_NORMAL);
+}
+
+/* A client's worker: woken once in each period by the client, not by the server. */
+static void test_chain_of_workers(void **state)
+{
+	struct trace t = {.now_ns = SECOND, .depth = 2};
+
+	trace_wakes(&t, 2 * CLIENT_WAKES_MIN, 3 * MS, MS / 4);
+	assert_int_equal(decide_plain(&t).class, CLASS_AUDIO_CLIENT);
+	assert_int_equal(t.client.depth, 2);
+}
+
+/* A client that its server and its own worker wake in each period: the worker does not count, or
+ * the rhythm would be gone. */
+static void test_chain_nearest_counts(void **state)
+{
+	struct trace t = {.now_ns = SECOND};
+
+	for (unsigned int i = 0; i < 2 * CLIENT_WAKES_MIN; i++) {
+		t.now_ns += 2 * MS;
+		assert_true(client_wake(&t.client, t.now_ns, MS / 4, 1));
+		t.now_ns += MS;
+		assert_false(client_wake(&t.client, t.now_ns, 0, 3));
+	}
+	assert_int_equal(decide_plain(&t).class, CLASS_AUDIO_CLIENT);
+	assert_int_equal(t.client.depth, 1);
+	assert_in_range(t.client.interval_ns, 3 * MS - US, 3 * MS + US);
+}
+
+/* A client that is connected behind another one is woken by that from then on, and stays one. */
+static void test_chain_reconnected(void **state)
+{
+	struct trace t = {.now_ns = SECOND};
+
+	trace_wakes(&t, 2 * CLIENT_WAKES_MIN, 3 * MS, MS / 4);
+	t.depth = 2;
+	for (unsigned int i = 0; i < 4 * CLIENT_WAKES_MIN; i++) {
+		trace_wakes(&t, 1, 3 * MS, MS / 4);
+		assert_int_equal(decide_plain(&t).class, CLASS_AUDIO_CLIENT);
+	}
+	assert_int_equal(t.client.depth, 2);
+	/* And back. */
+	t.depth = 1;
+	trace_wakes(&t, 1, 3 * MS, MS / 4);
+	assert_int_equal(t.client.depth, 1);
+	assert_int_equal(decide_plain(&t).class, CLASS_AUDIO_CLIENT);
 }
 
 static void test_input(void **state)
@@ -209,6 +256,9 @@ int main(void)
 		cmocka_unit_test(test_client_out_of_range),
 		cmocka_unit_test(test_client_lost),
 		cmocka_unit_test(test_client_clock_back),
+		cmocka_unit_test(test_chain_of_workers),
+		cmocka_unit_test(test_chain_nearest_counts),
+		cmocka_unit_test(test_chain_reconnected),
 		cmocka_unit_test(test_input),
 		cmocka_unit_test(test_order),
 	};
