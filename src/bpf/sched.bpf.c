@@ -2,32 +2,48 @@
 /*
  * Sched: the policy.
  *
- * Idle CPU. A thread that wakes goes straight to an idle CPU it may run on, if there is one: first
- * its own, then a whole idle core, then one that shares the last-level cache, then any.
+ * Two promises. The threads that sound, input and (later) frames wait for run first, within a
+ * budget. And nobody else is worse off than under the kernel's own scheduler.
+ *
+ * Idle CPU. A thread that wakes goes straight to an idle CPU it may run on, if there is one, as
+ * near to its caches as possible (lib/sched_select.h).
  *
  * Urgent. With no idle CPU, a thread of a latency class (audio, input, compositor, game: the
- * verdict of trace.bpf.c) that has budget left takes a CPU of its LLC that runs something less
- * urgent: it goes to the head of that CPU, which is claimed for it, so that a second one takes
- * another CPU and not its place. Where all CPUs run something as urgent, it waits in the LLC's
- * urgent queue, ordered by deadline (now plus the target of its class), from which every CPU serves
- * itself first. What it takes the CPU from stays next there, unless a thread has woken meanwhile.
- * Kernel threads bound to one CPU are the least urgent of the urgent ones: others wait for them.
+ * verdict of trace.bpf.c) that has budget left takes a CPU that runs something less urgent. On its
+ * own CPU it goes to the head of what is next; else it goes to the urgent queue of the last-level
+ * cache, ordered by deadline (now plus the target of its class), and the other CPU is asked to look
+ * there (lib/sched_victim.h). Every CPU serves itself from that queue first, at each tick as well,
+ * so a thread is never stuck behind a CPU that was promised and then lost. What it takes the CPU
+ * from stays next there, unless a thread has woken meanwhile that is before it. Kernel threads
+ * bound to one CPU are the least urgent of the urgent ones: others wait for them.
  *
  * Budget. lib/budget.h bounds what one thread may run as urgent; over it, it is a normal thread.
  * And all urgent work together leaves a tenth of each CPU to the rest: a CPU that has run urgent
  * work for DEBT_MAX_NS more than nine times what normal threads got there serves a normal one next,
  * and until the debt is paid is not preempted.
  *
- * Normal. One queue for each LLC, ordered by weighted vtime. The LLC's vtime advances by the run
- * time of all its threads over the weight of all that are runnable: it is where a thread is that
- * got exactly its share. A thread that slept comes back with a credit of one slice at most. None is
- * queued further ahead than a slice of its weight, or than what lets it wait WAIT_MAX_NS for its
- * share. One that waits longer, in a crowd or because heavier ones have joined, goes first now and
- * then (lib/sched_overdue.h): this, and the debt, bound the wait of every thread. What a thread ran
- * is charged, never what it might have run.
+ * Normal. Each CPU has a queue with a virtual time of its own. A thread's vtime advances by what it
+ * ran, over its weight (nice, policy, and the share of its cgroup or session: lib/sched_group.h).
+ * The queue is ordered by virtual deadline: the vtime at which it will have had min_ns (0.7 ms on
+ * one CPU, up to 2.8) if its share is kept. So a light thread, whose deadline is far away, never
+ * stands before a heavier one that has just woken:
  *
- * Affinity. A CPU takes the first thread of a queue that may run there, so one bound to a single
- * CPU is never behind another CPU's work; if its CPU is idle, it goes there directly.
+ *     on a CPU whose vtime is 100 ms          weight    vtime    deadline = vtime + 0.7 / weight
+ *     a hog of nice 0, has just run             1       102.0       102.7
+ *     an editor of nice 0 that wakes            1        97.0        97.7     runs first
+ *     a hog of nice 19                          1/68     90.0       137.6     runs last
+ *
+ * What sleeps keeps its lag, within bounds: it comes back at most CREDIT_NS behind the CPU's vtime
+ * and at most LEAD_NS of its CPU time ahead of it. It takes lag and lead along to another CPU.
+ *
+ * A thread that wakes and is due before the running one preempts it, once that has had min_ns; if
+ * this moment lies between two ticks, a timer ends the slice (lib/sched_preempt.h). SCHED_IDLE is
+ * preempted at once. A thread that waits very long in a crowd, or because heavier ones have joined,
+ * goes first now and then (lib/sched_overdue.h).
+ *
+ * A CPU that has nothing takes from the longest queue, near ones first; while all are busy, CPUs
+ * even out their loads now and then, and CPU-bound threads stay where they are
+ * (lib/sched_balance.h).
  *
  * Real-time threads take a CPU without asking. What waited at that CPU's head is then queued again.
  */
@@ -40,10 +56,16 @@
 
 #include "bpf/kernel/sched_ext.h"
 #include "bpf/lib/sched_account.h"
+#include "bpf/lib/sched_balance.h"
+#include "bpf/lib/sched_dispatch.h"
 #include "bpf/lib/sched_dump.h"
+#include "bpf/lib/sched_enqueue.h"
 #include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_hotplug.h"
 #include "bpf/lib/sched_overdue.h"
+#include "bpf/lib/sched_perf.h"
+#include "bpf/lib/sched_preempt.h"
+#include "bpf/lib/sched_select.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_victim.h"
 #include "bpf/lib/sched_watch.h"
@@ -52,72 +74,32 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* --- wake-up and queues --------------------------------------------------------------------- */
 
-static __always_inline void local_insert(struct task_struct *p, struct sched_task *st,
-					 __u64 enq_flags)
-{
-	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), task_slice_ns(st), enq_flags);
-}
-
 SEC("struct_ops/gamer_select_cpu")
 __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wake_flags)
 {
+	bool is_born = wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_FORK), is_idle = true;
 	struct task_state *ts;
 	struct cpu_slot *slot;
-	bool is_idle = false;
 	__s32 cpu;
 
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
+	wake_flags &= ~(__u64)SCX_VALUE(scx_wake_flags, SCX_WAKE_SYNC);
+	cpu = best_idle_cpu(p, prev_cpu, wake_flags);
+	if (cpu < 0) {
+		is_idle = false;
+		cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &is_idle);
+	}
 	if (!is_idle)
-		return cpu;
+		return is_born ? least_loaded(p, cpu) : cpu;
 	ts = task_state_get(p);
 	slot = slot_this_cpu();
 	if (!ts || !slot)
+		return cpu;
+	if (ts->sched.is_limited && limit_is_reached(&ts->sched, scx_now()))
 		return cpu;
 	task_rank_set(p, ts);
 	local_insert(p, &ts->sched, 0);
 	slot->sched_direct++;
 	return cpu;
-}
-
-/* Not inlined: what goes to a queue is in no hurry. */
-static __noinline int queue_insert(struct task_struct *p, struct task_state *ts,
-				   struct sched_llc *llc, __u64 enq_flags)
-{
-	struct sched_task *st = &ts->sched;
-	bool is_urgent = st->rank > RANK_NORMAL;
-
-	st->queued_ns = scx_now();
-	place_enter(st, llc, is_urgent ? PLACE_URGENT : PLACE_NORMAL);
-	if (is_urgent)
-		scx_insert_vtime(p, urgent_queue(st->llc), task_slice_ns(st),
-				 st->queued_ns + target_ns(ts->class), enq_flags);
-	else
-		scx_insert_vtime(p, normal_queue(st->llc), cfg_sched.slice_ns, st->vtime,
-				 enq_flags);
-	return 0;
-}
-
-/* An idle CPU the thread may run on, or -1. One that has passed through gamer_select_cpu() has been
- * refused one a moment ago; if there is one by now, the thread waits for the end of a slice at
- * most. One bound to a single CPU never passes there, nor does one that is queued again. */
-static __always_inline __s32 idle_cpu_take(struct task_struct *p, __s32 own,
-					   const struct sched_cpu *own_cpu, __u64 enq_flags)
-{
-	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_CPU_SELECTED))
-		return -1;
-	if (own_cpu->rank == RANK_NONE && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)) &&
-	    scx_bpf_test_and_clear_cpu_idle(own))
-		return own;
-	return p->nr_cpus_allowed == 1 ? -1 : scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
-}
-
-/* Bound to a CPU where nobody waits: the queue would make it no difference, only cost. */
-static __always_inline bool is_next_anyway(struct task_struct *p, const struct sched_llc *llc,
-					   const struct sched_cpu *own_cpu, __u64 enq_flags)
-{
-	return p->nr_cpus_allowed == 1 && !llc->normal &&
-	       (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)) && !own_cpu->local &&
-	       !own_cpu->is_parked;
 }
 
 SEC("struct_ops/gamer_enqueue")
@@ -127,22 +109,24 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	struct task_state *ts = task_state_get(p);
 	struct sched_cpu *own_cpu = sched_cpu_get(own);
 	struct cpu_slot *slot = slot_this_cpu();
-	struct sched_llc *llc;
 	struct sched_task *st;
 
-	if (!ts || !own_cpu || !slot)
+	/* Or its CPU is about to go. */
+	if (!ts || !own_cpu || !slot || !own_cpu->is_online)
 		goto fail;
 	st = &ts->sched;
 	place_leave(st);
-	llc = task_llc_set(st, own_cpu->llc);
-	/* Or its CPU is about to go. */
-	if (!llc || !own_cpu->is_online)
-		goto fail;
-	if (!st->weight_counted)
-		task_join(p, st, llc);
+	if (st->cpu != (__u32)own)
+		task_move(st, own_cpu, (__u32)own);
+	if (!st->load)
+		task_join(p, st, own_cpu);
 	else if (st->charged_ns != p->se.sum_exec_runtime)
-		task_settle(p, st, own_cpu, llc);
+		task_settle(p, st, own_cpu);
 	task_rank_set(p, ts);
+	if (st->is_limited && limit_is_reached(st, scx_now())) {
+		limit_insert(p, st, enq_flags);
+		return;
+	}
 	idle = idle_cpu_take(p, own, own_cpu, enq_flags);
 	if (idle == own) {
 		slot->sched_direct++;
@@ -152,19 +136,17 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	}
 	if (st->rank > RANK_NORMAL) {
 		slot->sched_urgent++;
-		if (idle < 0 && cpu_preempt(p, st, own, own_cpu, slot, enq_flags))
-			return;
+		if (idle < 0)
+			urgent_enqueue(p, ts, own, own_cpu, slot, enq_flags);
+		else
+			urgent_insert(p, ts, own_cpu, enq_flags);
 	} else {
 		slot->sched_normal++;
-		if (idle < 0 && is_next_anyway(p, llc, own_cpu, enq_flags)) {
-			place_enter_local(st, own_cpu, (__u32)own);
-			local_insert(p, st, enq_flags);
-			return;
-		}
+		if (idle < 0)
+			normal_enqueue(p, st, own, own_cpu, enq_flags);
+		else
+			normal_insert(p, st, own_cpu, enq_flags);
 	}
-	queue_insert(p, ts, llc, enq_flags);
-	if (own_cpu->is_parked && (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)))
-		own_cpu->is_passed = 1;
 	/* It finds the thread in the queue, even of another LLC. */
 	if (idle >= 0)
 		scx_bpf_kick_cpu(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
@@ -176,81 +158,12 @@ fail:
 
 /* --- a CPU looks for work ------------------------------------------------------------------- */
 
-/* Would the first of the queue run before a thread at `vtime`? */
-static __always_inline bool queue_is_before(__u64 queue, __u64 vtime)
-{
-	struct bpf_iter_scx_dsq it;
-	struct task_struct *first;
-	bool is_before = false;
-
-	if (!bpf_iter_scx_dsq_new(&it, queue, 0)) {
-		first = bpf_iter_scx_dsq_next(&it);
-		if (first)
-			is_before = (__s64)(((struct task_struct___scx *)first)->scx.dsq_vtime -
-					    vtime) < 0;
-	}
-	bpf_iter_scx_dsq_destroy(&it);
-	return is_before;
-}
-
-/* `prev` has used its slice and would go on. It is in no queue, so it must be compared by hand. */
-static __always_inline bool prev_keeps(struct task_struct *prev, struct sched_cpu *cpu,
-				       struct sched_llc *llc)
-{
-	struct task_state *ts;
-	struct sched_task *st;
-
-	if (!bpf_cpumask_test_cpu(bpf_get_smp_processor_id(), prev->cpus_ptr))
-		return false;
-	ts = task_state_get(prev);
-	if (!ts)
-		return false;
-	st = &ts->sched;
-	if (task_llc_set(st, cpu->llc) != llc)
-		return false;
-	task_settle(prev, st, cpu, llc);
-	task_rank_set(prev, ts);
-	cpu_runs(cpu, st);
-	if (st->rank == RANK_NORMAL && llc->normal &&
-	    queue_is_before(normal_queue(cpu->llc), st->vtime))
-		return false;
-	scx_set_slice(prev, task_slice_ns(st));
-	return true;
-}
-
-static __always_inline bool urgent_take(const struct sched_llc *llc, __u32 index)
-{
-	return llc->urgent > 0 && scx_move_to_local(urgent_queue(index));
-}
-
-static __always_inline bool normal_take(const struct sched_llc *llc, __u32 index)
-{
-	return llc->normal > 0 && scx_move_to_local(normal_queue(index));
-}
-
-struct steal_search {
-	__u32 own;
-	__u32 taken;
-};
-
-static int steal_visit(__u32 step, struct steal_search *search)
-{
-	__u32 index = search->own + 1 + step;
-	struct sched_llc *llc;
-
-	if (index >= cfg_sched.llc_count)
-		index -= cfg_sched.llc_count;
-	llc = sched_llc_get(index);
-	if (llc && (urgent_take(llc, index) || normal_take(llc, index)))
-		search->taken = 1;
-	return search->taken != 0; /* the verifier wants to see that it is 0 or 1 */
-}
-
 SEC("struct_ops/gamer_dispatch")
-void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
+void BPF_PROG(gamer_dispatch, __s32 index, struct task_struct *prev)
 {
-	struct sched_cpu *this = sched_cpu_get(cpu);
-	struct steal_search search = {};
+	struct sched_cpu *this = sched_cpu_get(index);
+	struct far_search search = {};
+	struct limit_queue *limits;
 	struct sched_llc *llc;
 	__u64 now;
 
@@ -260,26 +173,33 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 	if (!llc)
 		return;
 	if (cpu_owes(this)) {
-		if (normal_take(llc, this->llc))
+		if (normal_take(this, index))
 			return;
 		this->debt_ns = 0; /* nobody to pay it to */
 	}
 	if (urgent_take(llc, this->llc))
 		return;
-	if (llc->normal > 0) {
+	if (this->queued) {
 		now = scx_now();
-		if (now >= llc->overdue_ns && overdue_take(llc, this->llc, now))
+		if (now >= this->overdue_ns && overdue_take(this, index, now))
 			return;
 	}
-	if (prev && prev->on_rq && prev_keeps(prev, this, llc))
+	limits = limit_queue_get();
+	if (limits && limits->count > 0 && limit_take(scx_now()))
 		return;
-	if (normal_take(llc, this->llc))
+	if (this->pull && balance_pull(this, llc, scx_now()))
+		return;
+	if (prev && prev->on_rq && prev_keeps(prev, index, this))
+		return;
+	if (normal_take(this, index))
 		return;
 	this->debt_ns = 0; /* and no normal thread was kept waiting */
+	if (llc->movable > 0 && llc_steal(llc, this->order))
+		return;
 	if (cfg_sched.llc_count < 2)
 		return;
 	search.own = this->llc;
-	bpf_loop(cfg_sched.llc_count - 1, steal_visit, &search, 0);
+	bpf_loop(cfg_sched.llc_count - 1, far_visit, &search, 0);
 }
 
 /* --- the life of a thread ------------------------------------------------------------------- */
@@ -287,21 +207,20 @@ void BPF_PROG(gamer_dispatch, __s32 cpu, struct task_struct *prev)
 SEC("struct_ops/gamer_quiescent")
 void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 {
-	struct sched_cpu *cpu = sched_cpu_get(scx_bpf_task_cpu(p));
 	struct sched_task *st = sched_task_get(p);
-	struct sched_llc *llc;
+	struct sched_cpu *cpu;
 
-	if (!st || !cpu)
+	if (!st)
 		return;
-	llc = sched_llc_get(st->llc);
-	if (!llc)
+	/* Where it ran, or is queued. */
+	cpu = sched_cpu_get((__s32)st->cpu);
+	if (!cpu)
 		return;
 	place_leave(st);
-	task_charge(p, st, cpu, llc);
+	task_charge(p, st, cpu);
 	if (deq_flags & SCX_VALUE(scx_deq_flags, SCX_DEQ_SLEEP))
 		budget_slept(&st->budget);
-	if (st->weight_counted)
-		llc_leave(llc, st);
+	task_part(st, cpu);
 }
 
 SEC("struct_ops/gamer_running")
@@ -315,14 +234,13 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 	if (!st || !cpu)
 		return;
 	place_leave(st);
-	if (st->llc != cpu->llc || !st->weight_counted) {
-		llc = task_llc_set(st, cpu->llc);
-		/* It has come here directly. */
-		if (llc && !st->weight_counted)
-			task_join(p, st, llc);
-	}
+	if (st->cpu != (__u32)index)
+		task_move(st, cpu, (__u32)index);
+	/* It has come here directly. */
+	if (!st->load)
+		task_join(p, st, cpu);
 	cpu_runs(cpu, st);
-	cpu->claimed = RANK_NONE;
+	crowd_check(index, cpu);
 	if (!cpu->is_parked || st->rank != RANK_NORMAL)
 		return;
 	cpu->is_parked = 0;
@@ -330,6 +248,25 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 	llc = sched_llc_get(cpu->llc);
 	if (llc && (cpu->is_passed || llc->urgent > 0) && !cpu_owes(cpu))
 		scx_bpf_kick_cpu(index, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+}
+
+/* Each tick of a CPU that runs one of ours: it looks up if an urgent thread waits that was promised
+ * another CPU, or if it is to take a thread from a more loaded one. */
+SEC("struct_ops/gamer_tick")
+void BPF_PROG(gamer_tick, struct task_struct *p)
+{
+	__s32 index = (__s32)bpf_get_smp_processor_id();
+	struct sched_cpu *cpu = sched_cpu_get(index);
+	struct sched_llc *llc = cpu ? sched_llc_get(cpu->llc) : NULL;
+	__u64 now;
+
+	if (!llc)
+		return;
+	now = scx_now();
+	cpu_perf_tick(index, now, cpu);
+	if (balance_tick(cpu, now) ||
+	    (llc->urgent > 0 && cpu->rank == RANK_NORMAL && !cpu_owes(cpu)))
+		scx_set_slice(p, 0);
 }
 
 /* Preempted by what does not run long, a thread stays next on its CPU, with the rest of its slice
@@ -371,21 +308,26 @@ void BPF_PROG(gamer_stopping, struct task_struct *p, bool runnable)
 	cpu->rank = RANK_NONE;
 }
 
+/* Of the thread's nice value, its policy, or both. */
 SEC("struct_ops/gamer_set_weight")
 void BPF_PROG(gamer_set_weight, struct task_struct *p, __u32 weight)
 {
 	struct sched_task *st = sched_task_get(p);
-	struct sched_llc *llc;
+	struct sched_cpu *cpu = st ? sched_cpu_get((__s32)st->cpu) : NULL;
+	bool is_runnable;
 
-	llc = st && st->weight_counted ? sched_llc_get(st->llc) : NULL;
-	if (!llc)
+	if (!cpu)
 		return;
-	llc_leave(llc, st);
-	llc_join(llc, st, task_weight(p));
+	is_runnable = st->load != 0;
+	task_part(st, cpu);
+	task_weight_read(p, st);
+	if (is_runnable)
+		task_join(p, st, cpu);
 }
 
-/* Here the state is made that all else relies on: at fork, or when the scheduler starts. */
-SEC("struct_ops/gamer_init_task")
+/* Here the state is made that all else relies on: at fork, or when the scheduler starts. It may
+ * sleep until there is memory. */
+SEC("struct_ops.s/gamer_init_task")
 __s32 BPF_PROG(gamer_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
 	struct task_state *ts = bpf_task_storage_get(&task_states, p, NULL,
@@ -395,21 +337,36 @@ __s32 BPF_PROG(gamer_init_task, struct task_struct *p, struct scx_init_task_args
 		return -ENOMEM;
 	/* There may be one of a scheduler that was here before. */
 	__builtin_memset(&ts->sched, 0, sizeof(ts->sched));
+	task_weight_read(p, &ts->sched);
 	return 0;
+}
+
+SEC("struct_ops/gamer_exit_task")
+void BPF_PROG(gamer_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
+{
+	struct sched_task *st = sched_task_get(p);
+
+	if (!st || st->group == GROUP_ROOT)
+		return;
+	group_put(st->group);
+	st->group = GROUP_ROOT;
+	st->tg = 0;
 }
 
 SEC("struct_ops/gamer_enable")
 void BPF_PROG(gamer_enable, struct task_struct *p)
 {
 	struct sched_task *st = sched_task_get(p);
-	struct sched_llc *llc;
+	struct sched_cpu *cpu;
 
 	if (!st)
 		return;
+	st->cpu = (__u32)scx_bpf_task_cpu(p);
 	st->charged_ns = p->se.sum_exec_runtime;
-	llc = sched_llc_get(st->llc);
-	if (llc)
-		st->vtime = llc->vtime;
+	task_weight_read(p, st);
+	cpu = sched_cpu_get((__s32)st->cpu);
+	if (cpu)
+		st->vtime = cpu->queue_vtime;
 }
 
 /* --- real-time threads, and the scheduler itself --------------------------------------------- */
@@ -430,8 +387,15 @@ void BPF_PROG(gamer_cpu_release, __s32 index, struct scx_cpu_release_args *args)
 static int llc_init(__u32 llc, __s32 *error)
 {
 	*error = scx_bpf_create_dsq(urgent_queue(llc), -1);
-	if (!*error)
-		*error = scx_bpf_create_dsq(normal_queue(llc), -1);
+	if (!*error && cfg_sched.llc_count > 1)
+		*error = cpu_set_init(llc);
+	return *error != 0;
+}
+
+static int cpu_init(__u32 cpu, __s32 *error)
+{
+	cpu_perf_init((__s32)cpu);
+	*error = scx_bpf_create_dsq(normal_queue((__s32)cpu), -1);
 	return *error != 0;
 }
 
@@ -441,6 +405,16 @@ __s32 BPF_PROG(gamer_init)
 	__s32 error = 0;
 
 	bpf_loop(cfg_sched.llc_count, llc_init, &error, 0);
+	if (!error)
+		bpf_loop(cfg_sched.cpu_count, cpu_init, &error, 0);
+	if (!error && cfg_sched.has_small)
+		error = cpu_set_init(SET_BIG);
+	if (!error && cfg_sched.has_small)
+		error = cpu_set_init(SET_SMALL);
+	if (!error)
+		bpf_loop(cfg_sched.cpu_count, slice_timer_init, &error, 0);
+	if (!error)
+		error = groups_init();
 	return error;
 }
 
@@ -452,9 +426,11 @@ struct sched_ext_ops gamer_ops = {
 	.dispatch = (void *)gamer_dispatch,
 	.running = (void *)gamer_running,
 	.stopping = (void *)gamer_stopping,
+	.tick = (void *)gamer_tick,
 	.quiescent = (void *)gamer_quiescent,
 	.set_weight = (void *)gamer_set_weight,
 	.init_task = (void *)gamer_init_task,
+	.exit_task = (void *)gamer_exit_task,
 	.enable = (void *)gamer_enable,
 	.dump = (void *)gamer_dump,
 	.dump_cpu = (void *)gamer_dump_cpu,

@@ -27,6 +27,7 @@
 #define STATE_PATH "/sys/kernel/sched_ext/state"
 #define OPS_PATH "/sys/kernel/sched_ext/root/ops"
 #define DUMP_LEN_DEFAULT 32768
+#define BASE_SLICE_NS (700 * NSEC_PER_USEC)
 
 struct sched {
 	struct bpf_object *object;
@@ -131,6 +132,18 @@ static void name_make(char *name, size_t size)
 			*name = '_';
 }
 
+/* The kernel's own base slice: 0.7 ms, and as much more each with 2, 4 and 8 CPUs. */
+static uint64_t min_choose(const struct topology *topology)
+{
+	unsigned int online = 0, factor = 1;
+
+	for (unsigned int i = 0; i < topology->cpu_count; i++)
+		online += topology->cpus[i].is_online;
+	for (unsigned int n = 2; n <= online && n <= 8; n *= 2)
+		factor++;
+	return BASE_SLICE_NS * factor;
+}
+
 static int settings_fill(struct sched *s, const struct sched_options *options)
 {
 	struct sched_settings *settings = variable_find(s->object, ".rodata", "cfg_sched");
@@ -143,7 +156,9 @@ static int settings_fill(struct sched *s, const struct sched_options *options)
 	if (!settings || !dump_size || !dump_len || !timeout_ms || !hotplug || !name)
 		return -EINVAL;
 	settings->slice_ns = (uint64_t)options->slice_us * 1000;
+	settings->min_ns = min_choose(&s->topology);
 	settings->cpu_count = s->topology.cpu_count;
+	settings->has_small = topology_has_small(&s->topology);
 	settings->llc_count = s->topology.llc_count;
 	sched_watch_configure(&s->watcher, settings, options->timeout_ms);
 	*timeout_ms = options->timeout_ms;
@@ -218,6 +233,8 @@ static int object_open(struct sched *s, const struct loader *l, const struct sch
 		ret = bpf_map__set_max_entries(map_find(s, "sched_cpus"), s->topology.cpu_count);
 	if (!ret)
 		ret = bpf_map__set_max_entries(map_find(s, "sched_order"), s->topology.cpu_count);
+	if (!ret)
+		ret = bpf_map__set_max_entries(map_find(s, "slice_timers"), s->topology.cpu_count);
 	if (!ret)
 		ret = bpf_map__set_value_size(map_find(s, "exit_dump"), (uint32_t)s->dump_size);
 	if (!ret)

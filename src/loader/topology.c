@@ -281,6 +281,14 @@ int topology_init(struct topology *t, const char *root, unsigned int cpu_count)
 	return 0;
 }
 
+bool topology_has_small(const struct topology *t)
+{
+	for (unsigned int cpu = 0; cpu < t->cpu_count; cpu++)
+		if (t->cpus[cpu].capacity && t->cpus[cpu].capacity < SCHED_CAPACITY_BIG)
+			return true;
+	return false;
+}
+
 void topology_fini(struct topology *t)
 {
 	free(t->cpus);

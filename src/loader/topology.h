@@ -53,6 +53,8 @@ struct topology {
 /* Reads sysfs below `root`: "" is this machine, a test gives the directory of another one. Returns
  * 0 or -ENOMEM. */
 int topology_init(struct topology *t, const char *root, unsigned int cpu_count);
+/* Are there CPUs so much weaker than others that lib/sched_capacity.h calls them small? */
+bool topology_has_small(const struct topology *t);
 void topology_fini(struct topology *t); /* a zeroed one is fine */
 
 /* Does sysfs know more of a CPU now than it did in `before`, and was the guess wrong? It has

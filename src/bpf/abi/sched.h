@@ -10,13 +10,18 @@
 #include "bpf/abi/roles.h"
 
 #define SCHED_LLC_MAX 64	/* more last-level caches share queues */
+#define SCHED_GROUP_MAX 1024	/* cgroups and sessions with shares of their own */
 #define SCHED_CAPACITY_MAX 1024 /* of the strongest CPU of the machine */
+#define SCHED_CAPACITY_BIG 820	/* from here on a CPU is a big one */
 
 /* Set by user space before the scheduler is attached; fixed from then on. */
 struct sched_settings {
 	__u64 slice_ns;
+	__u64 min_ns;	 /* what the running thread has before an equal one preempts it */
 	__u32 cpu_count; /* possible CPUs */
 	__u32 llc_count;
+	__u32 has_small; /* some CPUs are weak; see lib/sched_capacity.h */
+	__u32 pad;
 	__u64 watch_period_ns; /* see lib/sched_watch.h */
 	__u64 watch_warn_ns;
 	__u64 watch_end_ns;
@@ -24,40 +29,53 @@ struct sched_settings {
 
 /* A CPU. User space fills in llc, is_online and all from core on. */
 struct sched_cpu {
-	__u64 running_ns; /* what runs since, if rank is not NONE and there is a debt to be paid */
-	__u64 debt_ns;	  /* urgent work has run for that much more than its share; see DEBT_* */
-	__u32 rank;
-	__u32 claimed; /* preempted for a thread of this rank that has not begun to run */
-	__u32 llc;
-	__u32 is_online;
-	__u8 is_parked; /* what was preempted is next here, before what waits */
-	__u8 is_passed; /* and since then a thread has woken that waits */
-	__u8 pad_flags[2];
-	__u32 local;	  /* threads that wait here because they may run nowhere else */
+	/* What runs, as wakers see it. */
+	__u64 started_ns; /* it began then */
+	__u64 vtime;	  /* it had then */
 	__u64 charged_ns; /* of what runs; see struct sched_task */
+	__u64 debt_ns;	  /* urgent work has run for that much more than its share; see DEBT_* */
+	__u32 weight;	  /* of what runs */
+	__u32 claimed;	  /* preempted for a thread of this rank that has not begun to run */
+	__u8 rank;
+	__u8 had_urgent; /* since the last tick */
+	__u8 pad[2];
+	__u8 is_idle_class; /* what runs is of SCHED_IDLE: everybody else preempts it */
+	__u8 is_parked;	    /* what was preempted is next here, before what waits */
+	__u8 is_passed;	    /* and since then a thread has woken that is before it */
+	__u8 is_online;
+	__u32 llc;
+	__u32 local; /* threads that wait here because they may run nowhere else */
+	/* The queue of normal threads. */
+	__u64 queue_vtime; /* where a thread is that has had exactly its share here */
+	__u64 overdue_ns;  /* when to look again; see lib/sched_overdue.h */
+	__u64 balance_ns;  /* likewise; see lib/sched_balance.h */
+	__s64 load;	   /* the weights of its runnable threads */
+	__u64 load_mean;   /* the same over the last ticks */
+	__u32 queued;	   /* threads in the queue, or on their way from there to a CPU */
+	__u32 movable;	   /* of them, those that other CPUs may run */
+	__u32 pull;	   /* 1 + the CPU that the next thread is to be taken from, or 0 */
+	/* From user space. */
 	__u32 core;	  /* the lowest CPU of the same core */
 	__u16 capacity;	  /* 1 to SCHED_CAPACITY_MAX */
 	__u8 node;	  /* NUMA */
 	__u8 is_tickless; /* of the kernel's nohz_full= */
 	__u32 order;	  /* its position in the map sched_order */
-	__u32 pad;
+	__u64 busy_ns;	  /* ran ours since the last tick; see lib/sched_perf.h */
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct sched_cpu) == 64, "sched_cpu is part of the ABI");
+
+_Static_assert(sizeof(struct sched_cpu) == 128, "a CPU has two cache lines");
 
 /* The CPUs under a last-level cache. User space fills in cpu_count, first, size and node. */
 struct sched_llc {
-	__u64 vtime;	 /* advances by what ran, weighted, over the weight of all */
-	__s64 weight;	 /* of the runnable threads */
 	__s64 cpu_count; /* online */
-	__s64 urgent;	 /* threads in its queues, or on their way from there to a CPU */
-	__s64 normal;
-	__u64 overdue_ns; /* when to look again; see lib/sched_overdue.h */
-	__u32 first;	  /* its possible CPUs are sched_order[first] to [first + size - 1] */
+	__s64 urgent;	 /* threads in its urgent queue, or on their way from there to a CPU */
+	__s64 movable;	 /* threads in its CPUs' queues that other CPUs may run */
+	__u64 rotate_ns; /* when a thread may next change places for fairness' sake only */
+	__u32 first;	 /* its possible CPUs are sched_order[first] to [first + size - 1] */
 	__u32 size;
 	__u8 node;
 	__u8 pad[7];
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct sched_llc) == 64, "sched_llc is part of the ABI");
 
 /* The age of the oldest thread of each class that is runnable and does not run, as of the last
  * check. */

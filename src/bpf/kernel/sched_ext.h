@@ -7,7 +7,7 @@
  * kernel function is weak, because names have changed; scx_*() below are the calls to use.
  *
  *   6.13  dispatch became dsq_insert, consume became dsq_move_to_local
- *   6.15  scx_bpf_now()
+ *   6.15  scx_bpf_now(), scx_bpf_select_cpu_and()
  *   6.19  kernel functions with more than five arguments take a struct; slices are set by a call;
  *         cpu_release is deprecated, scx_bpf_reenqueue_local() works anywhere
  */
@@ -20,6 +20,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define ENOMEM 12
+#define EBUSY 16
 
 #ifndef __ksym
 #define __ksym __attribute__((section(".ksyms")))
@@ -56,6 +57,13 @@ enum scx_kick_flags {
 	SCX_KICK_PREEMPT = 2,
 };
 
+enum scx_wake_flags {
+	SCX_WAKE_FORK = 4,
+	SCX_WAKE_SYNC = 16,
+};
+
+#define SLICE_ENDLESS (~0ull) /* SCX_SLICE_INF: the tick may stop */
+
 enum scx_exit_kind {
 	SCX_EXIT_NONE = 0,
 };
@@ -65,6 +73,11 @@ enum scx_exit_kind {
 /* Passed on, never looked into; but libbpf compares kinds, and a declaration alone is none. */
 struct cpumask {
 	unsigned long bits[1];
+};
+
+/* One that BPF has made; only its kind matters. */
+struct bpf_cpumask {
+	struct cpumask cpumask;
 };
 
 struct scx_cpu_release_args;
@@ -111,6 +124,10 @@ struct scx_init_task_args {
 	bool fork;
 };
 
+struct scx_exit_task_args {
+	bool cancelled;
+};
+
 #pragma clang attribute pop
 
 /* These are passed to the kernel as they are. */
@@ -119,6 +136,12 @@ struct scx_bpf_dsq_insert_vtime_args {
 	__u64 slice;
 	__u64 vtime;
 	__u64 enq_flags;
+};
+
+struct scx_bpf_select_cpu_and_args {
+	__s32 prev_cpu;
+	__u64 wake_flags;
+	__u64 flags;
 };
 
 struct bpf_iter_scx_dsq {
@@ -132,9 +155,11 @@ struct sched_ext_ops {
 	void (*runnable)(struct task_struct *p, __u64 enq_flags);
 	void (*running)(struct task_struct *p);
 	void (*stopping)(struct task_struct *p, bool runnable);
+	void (*tick)(struct task_struct *p);
 	void (*quiescent)(struct task_struct *p, __u64 deq_flags);
 	void (*set_weight)(struct task_struct *p, __u32 weight);
 	__s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
+	void (*exit_task)(struct task_struct *p, struct scx_exit_task_args *args);
 	void (*enable)(struct task_struct *p);
 	void (*dump)(struct scx_dump_ctx *ctx);
 	void (*dump_cpu)(struct scx_dump_ctx *ctx, __s32 cpu, bool idle);
@@ -155,6 +180,10 @@ __s32 scx_bpf_create_dsq(__u64 dsq_id, __s32 node) __ksym __weak;
 __s32 scx_bpf_dsq_nr_queued(__u64 dsq_id) __ksym __weak;
 __s32 scx_bpf_select_cpu_dfl(struct task_struct *p, __s32 prev_cpu, __u64 wake_flags,
 			     bool *is_idle) __ksym __weak;
+__s32 __scx_bpf_select_cpu_and(struct task_struct *p, const struct cpumask *allowed,
+			       struct scx_bpf_select_cpu_and_args *args) __ksym __weak;
+__s32 scx_bpf_select_cpu_and(struct task_struct *p, __s32 prev_cpu, __u64 wake_flags,
+			     const struct cpumask *allowed, __u64 flags) __ksym __weak;
 __s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, __u64 flags) __ksym __weak;
 bool scx_bpf_test_and_clear_cpu_idle(__s32 cpu) __ksym __weak;
 void scx_bpf_kick_cpu(__s32 cpu, __u64 flags) __ksym __weak;
@@ -168,6 +197,9 @@ void scx_bpf_exit_bstr(__s64 exit_code, char *fmt, unsigned long long *data,
 __u64 scx_bpf_now(void) __ksym __weak;
 struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
 void bpf_task_release(struct task_struct *p) __ksym __weak;
+struct bpf_cpumask *bpf_cpumask_create(void) __ksym __weak;
+void bpf_cpumask_release(struct bpf_cpumask *mask) __ksym __weak;
+void bpf_cpumask_set_cpu(__u32 cpu, struct bpf_cpumask *mask) __ksym __weak;
 bool bpf_cpumask_test_cpu(__u32 cpu, const struct cpumask *mask) __ksym __weak;
 int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, __u64 dsq_id, __u64 flags) __ksym __weak;
 struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym __weak;
@@ -225,6 +257,24 @@ static __always_inline void scx_insert_vtime(struct task_struct *p, __u64 dsq_id
 	} else {
 		scx_bpf_dispatch_vtime(p, dsq_id, slice, vtime, enq_flags);
 	}
+}
+
+/* An idle CPU of `allowed` for a thread that wakes, near prev_cpu. Negative: there is none, or the
+ * kernel (before 6.15) can't tell. */
+static __always_inline __s32 scx_select_among(struct task_struct *p, __s32 prev_cpu,
+					      __u64 wake_flags, const struct cpumask *allowed)
+{
+	if (bpf_ksym_exists(__scx_bpf_select_cpu_and)) {
+		struct scx_bpf_select_cpu_and_args args = {
+			.prev_cpu = prev_cpu,
+			.wake_flags = wake_flags,
+		};
+
+		return __scx_bpf_select_cpu_and(p, allowed, &args);
+	}
+	if (bpf_ksym_exists(scx_bpf_select_cpu_and))
+		return scx_bpf_select_cpu_and(p, prev_cpu, wake_flags, allowed, 0);
+	return -1;
 }
 
 static __always_inline bool scx_move_to_local(__u64 dsq_id)

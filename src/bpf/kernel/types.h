@@ -27,6 +27,9 @@
 #define S_IWOTH_IWGRP 00022
 #define FUSE_SUPER_MAGIC 0x65735546
 
+#define SCHED_BATCH 3
+#define SCHED_IDLE 5
+
 #define PF_KTHREAD 0x00200000 /* task_struct.flags: a thread of the kernel */
 
 /* task_struct.__state of a thread that has run for the last time. */
@@ -77,6 +80,19 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
+struct cfs_bandwidth {
+	__u64 period;
+	__u64 quota;
+};
+
+/* What the kernel's own scheduler shares the CPU among: a cgroup, or an autogroup. */
+struct task_group {
+	int idle;
+	unsigned long shares;
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
@@ -93,6 +109,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	const struct cred *real_cred;
 	struct signal_struct *signal;
+	struct task_group *sched_task_group;
 };
 
 /* arm64 keeps the preempt count in thread_info: in its low half, "need resched" in the high one. */

@@ -7,12 +7,13 @@
 #ifndef BPF_LIB_SCHED_ACCOUNT_H
 #define BPF_LIB_SCHED_ACCOUNT_H
 
+#include "bpf/lib/sched_group.h"
 #include "bpf/lib/sched_state.h"
 
 #define DEBT_MAX_NS 20000000ull
-#define DEBT_RATIO 9 /* urgent : normal */
-#define WAIT_MAX_NS 1000000000ull
-#define WEIGHT_NICE_0 100
+#define DEBT_RATIO 9	     /* urgent : normal */
+#define CREDIT_NS 3000000ull /* what a thread may be behind its share when it wakes */
+#define LEAD_NS 6000000ull   /* what it may be ahead of it, in CPU time of its own */
 
 static __always_inline __u8 rank_of_class(__u32 class)
 {
@@ -69,158 +70,155 @@ static __always_inline __u64 task_slice_ns(const struct sched_task *st)
 	return left > 1000000 ? left : 1000000;
 }
 
-static __always_inline __u64 llc_weight(const struct sched_llc *llc)
+/* Virtual time within which a thread is to have its next min_ns of CPU. */
+static __always_inline __u64 task_deadline(const struct sched_task *st)
 {
-	__s64 weight = llc->weight;
-
-	return weight > 0 ? (__u64)weight : WEIGHT_NICE_0;
+	return st->vtime + weighted_ns(cfg_sched.min_ns, st->weight);
 }
 
-/* Moves the LLC's vtime by what a thread's lead of `lead` ns changes in the mean. */
-static __always_inline void llc_vtime_shift(struct sched_llc *llc, __s64 lead, __u32 weight,
-					    __s64 of_weight)
-{
-	__u64 size = lead < 0 ? -(__u64)lead : (__u64)lead;
-
-	if (of_weight <= 0 || !lead)
-		return;
-	size = size * weight / (__u64)of_weight;
-	__sync_fetch_and_add(&llc->vtime, lead < 0 ? -size : size);
-}
-
-static __always_inline __u32 task_weight(struct task_struct *p)
-{
-	__u32 weight = ((struct task_struct___scx *)p)->scx.weight;
-
-	return weight ? weight : 1;
-}
-
-static __always_inline void llc_join(struct sched_llc *llc, struct sched_task *st, __u32 weight)
-{
-	st->weight_counted = weight;
-	__sync_fetch_and_add(&llc->weight, weight);
-	llc_vtime_shift(llc, (__s64)(st->vtime - llc->vtime), weight, llc->weight);
-}
-
-static __always_inline void llc_leave(struct sched_llc *llc, struct sched_task *st)
-{
-	__s64 lead = (__s64)(llc->vtime - st->vtime);
-
-	__sync_fetch_and_add(&llc->weight, -(__s64)st->weight_counted);
-	llc_vtime_shift(llc, lead, st->weight_counted, llc->weight);
-	st->weight_counted = 0;
-}
+/* --- where it waits --------------------------------------------------------------------------- */
 
 /* The counts of a queue are above what is in it for a moment, never below: who finds 0 need not
  * look there. */
-static __always_inline void place_enter(struct sched_task *st, struct sched_llc *llc, __u8 place)
+static __always_inline void place_enter_urgent(struct sched_task *st, struct sched_llc *llc)
 {
-	st->place = place;
-	__sync_fetch_and_add(place == PLACE_URGENT ? &llc->urgent : &llc->normal, 1);
+	st->place = PLACE_URGENT;
+	__sync_fetch_and_add(&llc->urgent, 1);
 }
 
-static __always_inline void place_enter_local(struct sched_task *st, struct sched_cpu *cpu,
-					      __u32 index)
+static __always_inline void place_enter_normal(struct task_struct *p, struct sched_task *st,
+					       struct sched_cpu *cpu, struct sched_llc *llc)
+{
+	st->place = PLACE_NORMAL;
+	__sync_fetch_and_add(&cpu->queued, 1);
+	st->is_movable = p->nr_cpus_allowed != 1;
+	if (st->is_movable) {
+		__sync_fetch_and_add(&cpu->movable, 1);
+		__sync_fetch_and_add(&llc->movable, 1);
+	}
+}
+
+static __always_inline void place_enter_local(struct sched_task *st, struct sched_cpu *cpu)
 {
 	st->place = PLACE_LOCAL;
-	st->cpu = index;
 	__sync_fetch_and_add(&cpu->local, 1);
 }
 
+/* Not the thread's CPU of now, but that where it was counted. */
 static __always_inline void place_leave(struct sched_task *st)
 {
-	struct sched_llc *llc;
 	struct sched_cpu *cpu;
+	struct sched_llc *llc;
 
 	if (st->place == PLACE_NONE)
 		return;
+	if (st->place == PLACE_LIMIT) {
+		limit_leave(st);
+		return;
+	}
+	cpu = sched_cpu_get((__s32)st->cpu);
+	if (!cpu)
+		return;
 	if (st->place == PLACE_LOCAL) {
-		cpu = sched_cpu_get((__s32)st->cpu);
-		if (cpu)
-			__sync_fetch_and_add(&cpu->local, -1);
+		__sync_fetch_and_add(&cpu->local, -1);
+		st->place = PLACE_NONE;
+		return;
+	}
+	llc = sched_llc_get(cpu->llc);
+	if (!llc)
+		return;
+	if (st->place == PLACE_URGENT) {
+		__sync_fetch_and_add(&llc->urgent, -1);
 	} else {
-		llc = sched_llc_get(st->llc);
-		if (llc)
-			__sync_fetch_and_add(
-				st->place == PLACE_URGENT ? &llc->urgent : &llc->normal, -1);
+		__sync_fetch_and_add(&cpu->queued, -1);
+		if (st->is_movable) {
+			__sync_fetch_and_add(&cpu->movable, -1);
+			__sync_fetch_and_add(&llc->movable, -1);
+		}
 	}
 	st->place = PLACE_NONE;
 }
 
-/* A thread takes its lead or lag along to another LLC. It must be in no queue. */
-static __noinline int task_llc_move(struct sched_task *st, struct sched_llc *to, __u32 index)
+/* What a thread's nice value and policy say. */
+static __always_inline void task_flags_read(struct task_struct *p, struct sched_task *st)
 {
-	struct sched_llc *from = sched_llc_get(st->llc);
-	__u32 weight = st->weight_counted;
-	__s64 lead;
+	st->is_idle = p->policy == SCHED_IDLE;
+	st->is_batch = p->policy == SCHED_BATCH || st->is_idle;
+	st->is_limited = 0;
+}
 
-	if (!from)
+static __always_inline void task_weight_read(struct task_struct *p, struct sched_task *st)
+{
+	__u32 nice = p->static_prio - STATIC_PRIO_MIN;
+
+	task_flags_read(p, st);
+	opaque(nice);
+	if (st->is_idle)
+		st->base_weight = WEIGHT_SCHED_IDLE;
+	else
+		st->base_weight = nice < NICE_COUNT ? nice_weights[nice] << WEIGHT_SHIFT
+						    : WEIGHT_NICE_0;
+	st->weight = st->base_weight;
+}
+
+/* --- virtual time ----------------------------------------------------------------------------- */
+
+/* A CPU's virtual time is that of the furthest thread which has begun to run: no thread that waits
+ * is much further behind. */
+static __always_inline void queue_vtime_advance(struct sched_cpu *cpu, __u64 vtime)
+{
+	if ((__s64)(vtime - cpu->queue_vtime) > 0)
+		cpu->queue_vtime = vtime;
+}
+
+/* A thread takes its lead or lag along to another CPU, and its load. It must be in no queue. */
+static __noinline int task_move(struct sched_task *st, struct sched_cpu *to, __u32 index)
+{
+	struct sched_cpu *from = sched_cpu_get((__s32)st->cpu);
+
+	if (!from || !to)
 		return 0;
-	lead = (__s64)(st->vtime - from->vtime);
-	if (weight)
-		llc_leave(from, st);
-	st->llc = (__u16)index;
-	st->vtime = to->vtime + (__u64)lead;
-	if (weight)
-		llc_join(to, st, weight);
+	st->vtime = to->queue_vtime + (st->vtime - from->queue_vtime);
+	if (st->load) {
+		__sync_fetch_and_add(&from->load, -(__s64)st->load);
+		__sync_fetch_and_add(&to->load, (__s64)st->load);
+	}
+	st->cpu = index;
+	st->moved_ns = scx_now();
 	return 0;
 }
 
-static __always_inline struct sched_llc *task_llc_set(struct sched_task *st, __u32 index)
+static __always_inline void load_set(struct sched_task *st, struct sched_cpu *cpu, __u32 load)
 {
-	struct sched_llc *to = sched_llc_get(index);
-
-	if (to && st->llc != index)
-		task_llc_move(st, to, index);
-	return to;
+	__sync_fetch_and_add(&cpu->load, (__s64)load - (__s64)st->load);
+	st->load = load;
 }
 
-/* Most weights are that of nice 0, and a division is slow. */
-static __always_inline __u64 ran_weighted(__u64 ran, __u64 weight)
+/* Keeps a thread's vtime near that of its CPU: it is behind by CREDIT_NS at most, and ahead by no
+ * more than LEAD_NS of its own CPU time. A light thread's credit is no greater than that of others:
+ * it would stand before heavier ones with it. */
+static __always_inline void task_vtime_bound(struct sched_task *st, const struct sched_cpu *cpu)
 {
-	return weight == WEIGHT_NICE_0 ? ran : ran * WEIGHT_NICE_0 / weight;
-}
+	__s64 lead = (__s64)(st->vtime - cpu->queue_vtime), bound;
 
-/* Bounds a thread's lag by `behind`, and its lead by what would let it wait for WAIT_MAX_NS. Never
- * by less than one slice of its weight, though: what it ran would be forgiven each time, and the
- * others of the queue would never be before it. */
-static __always_inline void task_vtime_bound(struct sched_task *st, struct sched_llc *llc,
-					     __u32 weight, __u64 behind)
-{
-	__s64 lead = (__s64)(st->vtime - llc->vtime), cpus = llc->cpu_count;
-	__s64 bounded = (__s64)ran_weighted(cfg_sched.slice_ns, weight), of_wait;
-
-	if (lead < -(__s64)behind) {
-		bounded = -(__s64)behind;
-	} else {
-		if (lead <= bounded)
+	if (lead < 0) {
+		bound = -(__s64)(st->weight <= WEIGHT_NICE_0 ? CREDIT_NS
+							     : weighted_ns(CREDIT_NS, st->weight));
+		if (lead >= bound)
 			return;
-		of_wait = (__s64)(WAIT_MAX_NS * WEIGHT_NICE_0 * (__u64)(cpus > 0 ? cpus : 1) /
-				  llc_weight(llc));
-		if (of_wait > bounded)
-			bounded = of_wait;
-		if (lead <= bounded)
+	} else {
+		bound = (__s64)weighted_ns(LEAD_NS, st->weight);
+		if (lead <= bound)
 			return;
 	}
-	st->vtime += (__u64)(bounded - lead);
-	if (st->weight_counted)
-		llc_vtime_shift(llc, bounded - lead, st->weight_counted, (__s64)llc_weight(llc));
-}
-
-/* A thread that slept is runnable again. */
-static __always_inline void task_join(struct task_struct *p, struct sched_task *st,
-				      struct sched_llc *llc)
-{
-	__u32 weight = task_weight(p);
-
-	task_vtime_bound(st, llc, weight, cfg_sched.slice_ns);
-	llc_join(llc, st, weight);
+	st->vtime = cpu->queue_vtime + (__u64)bound;
 }
 
 /* Charges what p ran since the last time: when it is queued anew or goes to sleep, not each time it
- * leaves the CPU. The kernel has just brought its sum up to date. */
+ * leaves the CPU. The kernel has just brought its sum up to date. What it ran as urgent is bounded
+ * by its budget and the CPU's debt, and costs it no place among the normal threads. */
 static __always_inline void task_charge(struct task_struct *p, struct sched_task *st,
-					struct sched_cpu *cpu, struct sched_llc *llc)
+					struct sched_cpu *cpu)
 {
 	__u64 ran = p->se.sum_exec_runtime - st->charged_ns, paid = DEBT_RATIO * ran;
 	struct cpu_slot *slot;
@@ -228,36 +226,81 @@ static __always_inline void task_charge(struct task_struct *p, struct sched_task
 	if (!ran)
 		return;
 	st->charged_ns += ran;
-	st->vtime += ran_weighted(ran, task_weight(p));
-	__sync_fetch_and_add(&llc->vtime, ran_weighted(ran, llc_weight(llc)));
+	cpu->busy_ns += ran;
+	if (st->is_limited)
+		limit_charge(st, ran);
 	if (st->rank > RANK_NORMAL) {
 		cpu->debt_ns += ran;
 		slot = slot_this_cpu();
 		if (budget_charge(&st->budget, scx_now(), ran) && slot)
 			slot->sched_over++;
 	} else {
+		st->vtime += weighted_ns(ran, st->weight);
 		st->budget.burst_ns += (__s64)ran;
 		if (cpu->debt_ns)
 			cpu->debt_ns -= cpu->debt_ns > paid ? paid : cpu->debt_ns;
 	}
 }
 
-/* The same for a thread that goes on: it keeps its place, within bounds. Not inlined: no part of a
- * wake-up. */
-static __noinline int task_settle(struct task_struct *p, struct sched_task *st,
-				  struct sched_cpu *cpu, struct sched_llc *llc)
+/* A thread that slept, or is new, is runnable again. */
+static __always_inline void task_join(struct task_struct *p, struct sched_task *st,
+				      struct sched_cpu *cpu)
 {
-	task_charge(p, st, cpu, llc);
-	task_vtime_bound(st, llc, task_weight(p), WAIT_MAX_NS);
+	if (bpf_core_field_exists(p->sched_task_group) && st->tg != (__u64)p->sched_task_group)
+		group_change(p, st);
+	st->weight = st->base_weight;
+	if (st->group != GROUP_ROOT) {
+		task_flags_read(p, st);
+		st->group_load = st->base_weight;
+		group_weigh(st->group, st->base_weight);
+		group_share(st);
+	}
+	task_vtime_bound(st, cpu);
+	load_set(st, cpu, st->weight);
+}
+
+/* It sleeps, or is about to change its group or policy. */
+static __always_inline void task_part(struct sched_task *st, struct sched_cpu *cpu)
+{
+	if (!st->load)
+		return;
+	load_set(st, cpu, 0);
+	if (st->group_load) {
+		group_weigh(st->group, -(__s64)st->group_load);
+		st->group_load = 0;
+	}
+}
+
+/* Brings a thread that goes on up to date. Not inlined: no part of a wake-up. */
+static __noinline int task_settle(struct task_struct *p, struct sched_task *st,
+				  struct sched_cpu *cpu)
+{
+	if (!cpu || !st)
+		return 0;
+	task_charge(p, st, cpu);
+	if (st->group_load) {
+		group_share(st);
+		if (st->load != st->weight)
+			load_set(st, cpu, st->weight);
+	}
+	task_vtime_bound(st, cpu);
 	return 0;
 }
 
 static __always_inline void cpu_runs(struct sched_cpu *cpu, const struct sched_task *st)
 {
+	cpu->started_ns = scx_now();
 	cpu->rank = st->rank;
 	cpu->charged_ns = st->charged_ns;
-	if (cpu->debt_ns > DEBT_MAX_NS)
-		cpu->running_ns = scx_now();
+	cpu->claimed = RANK_NONE;
+	if (st->rank > RANK_NORMAL) {
+		cpu->had_urgent = 1;
+		return;
+	}
+	cpu->vtime = st->vtime;
+	cpu->weight = st->weight;
+	cpu->is_idle_class = st->is_idle;
+	queue_vtime_advance(cpu, st->vtime);
 }
 
 /* Has urgent work had its part of this CPU, so that the others are due? */
@@ -268,7 +311,7 @@ static __always_inline bool cpu_owes(const struct sched_cpu *cpu)
 	if (debt <= DEBT_MAX_NS)
 		return false;
 	return cpu->rank != RANK_NORMAL ||
-	       debt > DEBT_MAX_NS + (scx_now() - cpu->running_ns) * DEBT_RATIO;
+	       debt > DEBT_MAX_NS + (scx_now() - cpu->started_ns) * DEBT_RATIO;
 }
 
 #endif

@@ -15,9 +15,8 @@ static int llc_dump(__u32 index, void *ctx)
 
 	if (!llc)
 		return 1;
-	scx_dump("llc %u: cpus=%lld urgent=%d/%lld normal=%d/%lld weight=%lld vtime=%llu", index,
-		 llc->cpu_count, scx_bpf_dsq_nr_queued(urgent_queue(index)), llc->urgent,
-		 scx_bpf_dsq_nr_queued(normal_queue(index)), llc->normal, llc->weight, llc->vtime);
+	scx_dump("llc %u: cpus=%lld urgent=%d/%lld movable=%lld", index, llc->cpu_count,
+		 scx_bpf_dsq_nr_queued(urgent_queue(index)), llc->urgent, llc->movable);
 	return 0;
 }
 
@@ -32,9 +31,12 @@ void BPF_PROG(gamer_dump_cpu, struct scx_dump_ctx *dump, __s32 index, bool idle)
 {
 	struct sched_cpu *cpu = sched_cpu_get(index);
 
-	if (cpu && !idle)
-		scx_dump("gamerd: llc=%u rank=%u claimed=%u debt=%llu", cpu->llc, cpu->rank,
-			 cpu->claimed, cpu->debt_ns);
+	if (cpu)
+		scx_dump("gamerd: llc=%u rank=%u claimed=%u debt=%llu queued=%d/%u movable=%u "
+			 "load=%lld vtime=%llu parked=%u",
+			 cpu->llc, cpu->rank, cpu->claimed, cpu->debt_ns,
+			 scx_bpf_dsq_nr_queued(normal_queue(index)), cpu->queued, cpu->movable,
+			 cpu->load, cpu->queue_vtime, cpu->is_parked);
 }
 
 SEC("struct_ops/gamer_dump_task")
@@ -46,10 +48,10 @@ void BPF_PROG(gamer_dump_task, struct scx_dump_ctx *dump, struct task_struct *p)
 	if (!ts)
 		return;
 	st = &ts->sched;
-	scx_dump("gamerd: class=%u rank=%u place=%u vtime=%llu weight=%u burst=%lld "
+	scx_dump("gamerd: class=%u rank=%u place=%u cpu=%u vtime=%llu weight=%u burst=%lld "
 		 "tokens=%lld over=%u",
-		 ts->class, st->rank, st->place, st->vtime, st->weight_counted, st->budget.burst_ns,
-		 st->budget.tokens_ns, st->budget.is_over);
+		 ts->class, st->rank, st->place, st->cpu, st->vtime, st->weight,
+		 st->budget.burst_ns, st->budget.tokens_ns, st->budget.is_over);
 }
 
 #endif

@@ -21,19 +21,20 @@ static __always_inline void cpu_online_set(__s32 index, __u32 is_online)
 	cpu->claimed = RANK_NONE;
 	cpu->is_parked = 0;
 	cpu->debt_ns = 0;
+	cpu->load_mean = 0;
 	llc = sched_llc_get(cpu->llc);
 	if (llc)
 		__sync_fetch_and_add(&llc->cpu_count, is_online ? 1 : -1);
 }
 
-/* With these two the kernel needs no restart when CPUs come and go: queues are no CPU's. */
+/* With these two the kernel needs no restart when CPUs come and go. */
 SEC("struct_ops/gamer_cpu_online")
 void BPF_PROG(gamer_cpu_online, __s32 cpu)
 {
 	cpu_online_set(cpu, 1);
 }
 
-/* What is counted to the CPU goes to its local queue. */
+/* What is counted to the CPU goes to the kernel's queue of it. */
 static __always_inline void queue_evacuate(__u64 queue, __s32 cpu)
 {
 	struct bpf_iter_scx_dsq it;
@@ -59,7 +60,7 @@ void BPF_PROG(gamer_cpu_offline, __s32 cpu)
 	if (!going)
 		return;
 	queue_evacuate(urgent_queue(going->llc), cpu);
-	queue_evacuate(normal_queue(going->llc), cpu);
+	queue_evacuate(normal_queue(cpu), cpu);
 }
 
 #endif

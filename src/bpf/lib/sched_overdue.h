@@ -9,14 +9,14 @@
  *
  * Where so many are runnable that all of them wait longer, the queue's order must go on to hold:
  * one that has just woken is at its near end. So this serves one thread in two slices at most. It
- * takes half a CPU of each LLC, then, and bounds the wait of some hundred light threads.
+ * takes half a CPU, then, and bounds the wait of some hundred light threads.
  */
 #ifndef BPF_LIB_SCHED_OVERDUE_H
 #define BPF_LIB_SCHED_OVERDUE_H
 
 #include "bpf/lib/sched_account.h"
 
-#define OVERDUE_NS (2 * WAIT_MAX_NS)
+#define OVERDUE_NS 2000000000ull
 #define OVERDUE_PERIOD_NS 250000000ull
 #define OVERDUE_THREADS_MAX 64 /* that are looked at */
 
@@ -32,7 +32,7 @@ static __always_inline __u64 waited_ns(struct task_struct *p, __u64 now)
 }
 
 /* In gamer_dispatch() only. Not inlined: it is rarely called. */
-static __noinline int overdue_take(struct sched_llc *llc, __u32 index, __u64 now)
+static __noinline int overdue_take(struct sched_cpu *cpu, __s32 index, __u64 now)
 {
 	struct task_struct *p, *oldest = NULL;
 	__u64 waited, longest = OVERDUE_NS;
@@ -56,7 +56,8 @@ static __noinline int overdue_take(struct sched_llc *llc, __u32 index, __u64 now
 					 0);
 	}
 	bpf_iter_scx_dsq_destroy(&it);
-	llc->overdue_ns = now + (taken ? 2 * cfg_sched.slice_ns : OVERDUE_PERIOD_NS);
+	if (cpu)
+		cpu->overdue_ns = now + (taken ? 2 * cfg_sched.slice_ns : OVERDUE_PERIOD_NS);
 	return taken;
 }
 

@@ -129,6 +129,8 @@ static inline bool perf_decay(struct perf *perf, __u64 now_ns)
 #ifdef __bpf__
 #include "bpf/kernel/sched_ext.h"
 
+#include "bpf/abi/sched.h"
+
 /* What the CPU can do at its highest frequency, what it does now (1024 is its highest frequency),
  * and what it is asked for. */
 __u32 scx_bpf_cpuperf_cap(__s32 cpu) __ksym __weak;
@@ -142,30 +144,19 @@ struct {
 	__type(value, struct perf);
 } sched_perfs SEC(".maps");
 
-/* To be called wherever run time is charged, on the CPU it ran on. */
-static __always_inline void cpu_perf_ran(__u64 now_ns, __u64 ran_ns, bool is_urgent)
+/* At a tick of this CPU, with what has been charged since the last one. */
+static __always_inline void cpu_perf_tick(__s32 index, __u64 now_ns, struct sched_cpu *cpu)
 {
 	__u32 zero = 0;
 	struct perf *perf = bpf_map_lookup_elem(&sched_perfs, &zero);
 
-	if (perf)
-		perf_ran(perf, now_ns, ran_ns, is_urgent);
-}
-
-/* To be called on this CPU, at the tick after what runs has been charged; for CPUs that run in
- * short bursts, which ticks seldom meet, also when something stops running. */
-static __always_inline void cpu_perf_tick(__s32 cpu, __u64 now_ns)
-{
-	__u32 zero = 0;
-	struct perf *perf = bpf_map_lookup_elem(&sched_perfs, &zero);
-
-	if (!bpf_ksym_exists(scx_bpf_cpuperf_set) || !bpf_ksym_exists(scx_bpf_cpuperf_cap) ||
-	    !bpf_ksym_exists(scx_bpf_cpuperf_cur) || !perf)
+	if (!bpf_ksym_exists(scx_bpf_cpuperf_set) || !perf)
 		return;
-	if (perf->began_ns && (__s64)(now_ns - perf->began_ns) < (__s64)PERF_PERIOD_NS)
-		return;
-	if (perf_update(perf, now_ns, scx_bpf_cpuperf_cap(cpu), scx_bpf_cpuperf_cur(cpu)))
-		scx_bpf_cpuperf_set(cpu, perf->target);
+	perf_ran(perf, now_ns, cpu->busy_ns, cpu->had_urgent);
+	cpu->busy_ns = 0;
+	cpu->had_urgent = 0;
+	if (perf_update(perf, now_ns, scx_bpf_cpuperf_cap(index), scx_bpf_cpuperf_cur(index)))
+		scx_bpf_cpuperf_set(index, perf->target);
 }
 
 /* For any CPU, from a timer. Does nothing for one that has never called cpu_perf_tick(). */

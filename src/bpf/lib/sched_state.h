@@ -3,8 +3,9 @@
  * Sched state: what the scheduler knows about threads, CPUs and last-level caches.
  *
  * Locks: none. A thread's part (lib/sched_task.h) is written under its run queue's lock; a CPU's by
- * that CPU, but for `claimed`, which is taken by an atomic exchange; what others read of it may be
- * a moment old. An LLC's words are added to atomically.
+ * that CPU or under its run queue's lock, but for `claimed`, which is taken by an atomic exchange,
+ * and the counts of its queue, which like those of an LLC are added to atomically. What others read
+ * may be a moment old.
  */
 #ifndef BPF_LIB_SCHED_STATE_H
 #define BPF_LIB_SCHED_STATE_H
@@ -54,17 +55,22 @@ static __always_inline struct sched_llc *sched_llc_get(__u32 llc)
 	return bpf_map_lookup_elem(&sched_llcs, &llc);
 }
 
+#define LLC_CPUS_MAX 256 /* of an LLC, that a search comes to */
+#define CPUS_MAX 4096
+#define TIMER_CLOCK 1 /* CLOCK_MONOTONIC, for bpf_timer_init() */
+
 /* Fixed at load. */
 const volatile struct sched_settings cfg_sched = {};
 
+/* Queues: an urgent one for each LLC, then a normal one for each CPU. */
 static __always_inline __u64 urgent_queue(__u32 llc)
 {
-	return 2ull * llc;
+	return llc;
 }
 
-static __always_inline __u64 normal_queue(__u32 llc)
+static __always_inline __u64 normal_queue(__s32 cpu)
 {
-	return 2ull * llc + 1;
+	return SCHED_LLC_MAX + (__u64)(__u32)cpu;
 }
 
 #endif

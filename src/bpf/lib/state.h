@@ -18,11 +18,14 @@
 #include "bpf/lib/classify.h"
 #include "bpf/lib/sched_task.h"
 
+/* Keeps the compiler from proving an index in bounds and dropping the check the verifier needs. */
+#define opaque(var) asm volatile("" : "+r"(var))
+
 /* A thread's verdict and what it rests on. Zero is a valid start: nothing known. */
 struct task_state {
 	struct sched_task sched; /* first: the verifier follows no offset from what may be NULL */
 	__u64 runnable_ns;	 /* runnable since, 0: asleep, running, or not known */
-	__u64 client_run_ns;	 /* its run time in all when an audio server last woke it */
+	__u64 client_run_ns;	 /* its run time in all when the audio chain last woke it */
 	__u64 input_ns;		 /* last wake from the input event path */
 	__u64 expires_ns;	 /* of the verdict; 0: never */
 	struct client_evidence client;

@@ -11,9 +11,6 @@
 
 #include "bpf/lib/maps.h"
 
-/* Keeps the compiler from proving an index in bounds and dropping the check the verifier needs. */
-#define opaque(var) asm volatile("" : "+r"(var))
-
 static __always_inline struct class_counters *slot_class(struct cpu_slot *slot, __u32 class)
 {
 	opaque(class);

@@ -208,10 +208,7 @@ static void test_cpu_that_comes_later(void **state)
 	machine_close(&m);
 }
 
-#define MACHINE(file)                                                          \
-	{                                                                      \
-		.name = file, .test_func = test_machine, .initial_state = file \
-	}
+#define MACHINE(file) {.name = file, .test_func = test_machine, .initial_state = file}
 
 int main(void)
 {

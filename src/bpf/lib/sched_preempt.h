@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sched preempt: when a normal thread that wakes takes the CPU from the normal thread that runs.
+ *
+ * The one whose virtual deadline comes first runs. The deadline of the running thread moves on as
+ * it runs, so there is a moment from which the woken one is before it; but it runs for min_ns at
+ * least. That moment may be now (the thread goes to the head of the CPU), or lie between two ticks
+ * of the kernel: then a timer of the CPU ends the slice. It is armed for the earliest such moment.
+ *
+ *   nice 0 hog, running for 0.3 ms          |==========|........
+ *   nice 0 wakes, one slice behind its share    ^ waits for min_ns (0.7 ms) to be over
+ *   the same, hog has run for 0.9 ms                       ^ takes the CPU at once
+ *   anybody, beside SCHED_IDLE                  ^ takes the CPU at once
+ */
+#ifndef BPF_LIB_SCHED_PREEMPT_H
+#define BPF_LIB_SCHED_PREEMPT_H
+
+#include "bpf/lib/sched_account.h"
+
+/* Where more threads wait than this, slices are as short as min_ns: the last of them would wait for
+ * longer than the kernel's watchdog does. */
+#define CROWD_THREADS 200
+
+struct slice_timer {
+	struct bpf_timer timer;
+	__u64 due_ns; /* 0: not armed */
+};
+
+/* One for each possible CPU; the loader sets max_entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slice_timer);
+} slice_timers SEC(".maps");
+
+/* Rarely: wake-ups by the hundred share one timer. */
+static __noinline int slice_timer_arm(__s32 index, __u64 now, __u64 due_ns)
+{
+	__u32 key = (__u32)index;
+	struct slice_timer *t = bpf_map_lookup_elem(&slice_timers, &key);
+
+	if (!t || (t->due_ns && t->due_ns <= due_ns && t->due_ns > now))
+		return 0;
+	t->due_ns = due_ns;
+	return bpf_timer_start(&t->timer, due_ns - now, 0);
+}
+
+static int slice_timer_fire(void *map, __u32 *key, struct slice_timer *t)
+{
+	struct sched_cpu *cpu = sched_cpu_get((__s32)*key);
+	__u64 now = scx_now(), due_ns;
+
+	t->due_ns = 0;
+	if (!cpu || !cpu->queued || cpu->rank != RANK_NORMAL)
+		return 0;
+	due_ns = cpu->started_ns + cfg_sched.min_ns;
+	if ((__s64)(due_ns - now) <= 0) {
+		/* gamer_dispatch() compares it with the first of the queue. */
+		scx_bpf_kick_cpu((__s32)*key, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+		return 0;
+	}
+	t->due_ns = due_ns;
+	bpf_timer_start(&t->timer, due_ns - now, 0);
+	return 0;
+}
+
+static int slice_timer_init(__u32 index, __s32 *error)
+{
+	struct slice_timer *t = bpf_map_lookup_elem(&slice_timers, &index);
+
+	if (!t)
+		return 1;
+	t->due_ns = 0;
+	*error = bpf_timer_init(&t->timer, &slice_timers, TIMER_CLOCK);
+	if (!*error || *error == -EBUSY)
+		*error = bpf_timer_set_callback(&t->timer, slice_timer_fire);
+	return *error != 0;
+}
+
+/* When, counted from the moment at which the running thread began, is `st` before it? */
+static __always_inline __u64 due_after_ns(const struct sched_cpu *cpu, const struct sched_task *st)
+{
+	__s64 lead = (__s64)(task_deadline(st) -
+			     (cpu->vtime + weighted_ns(cfg_sched.min_ns, cpu->weight)));
+	__u64 after;
+
+	if (lead <= 0)
+		return cfg_sched.min_ns;
+	after = cpu->weight == WEIGHT_NICE_0 ? (__u64)lead
+					     : (__u64)lead * (cpu->weight >> WEIGHT_SHIFT) >> 10;
+	return after > cfg_sched.min_ns ? after : cfg_sched.min_ns;
+}
+
+/* A woken normal thread takes its CPU from the normal thread there; false: it has to wait. */
+static __always_inline bool normal_preempts(const struct sched_task *st, __s32 own,
+					    struct sched_cpu *cpu)
+{
+	__u64 now, ran, after;
+
+	if (cpu->rank != RANK_NORMAL || st->is_batch)
+		return false;
+	now = scx_now();
+	if (!cpu->is_idle_class || st->is_idle) {
+		after = due_after_ns(cpu, st);
+		ran = now - cpu->started_ns;
+		if ((__s64)ran < 0)
+			ran = 0;
+		if (ran < after) {
+			if (after < cfg_sched.slice_ns)
+				slice_timer_arm(own, now, cpu->started_ns + after);
+			return false;
+		}
+	}
+	/* From here on it is compared with what wakes: as if it ran already. */
+	cpu->started_ns = now;
+	cpu->vtime = st->vtime;
+	cpu->weight = st->weight;
+	cpu->is_idle_class = st->is_idle;
+	return true;
+}
+
+/* A normal thread begins to run. */
+static __always_inline void crowd_check(__s32 index, const struct sched_cpu *cpu)
+{
+	if (cpu->queued > CROWD_THREADS)
+		slice_timer_arm(index, cpu->started_ns, cpu->started_ns + cfg_sched.min_ns);
+}
+
+#endif
