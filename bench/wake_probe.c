@@ -10,6 +10,9 @@
  *   reader  ........|runs: an idle CPU took it
  *   reader  ........|waits..........................|runs
  *
+ * Each time the writer first moves to the CPU where the reader ran last, which is then the busy
+ * one: otherwise the reader would just stay where it was, and it would be the luck of the start.
+ *
  * The reader is PROGRAM, a copy of this one: root's and named `pipewire` it is audio_server for
  * scx_gamerd. Prints one line of JSON.
  *
@@ -79,6 +82,19 @@ static pid_t start_reader(const char *program, int *to, int *from)
 	return pid;
 }
 
+/* Moves there, and may leave it again. */
+static void go_to(uint32_t cpu)
+{
+	cpu_set_t allowed, there;
+
+	CPU_ZERO(&there);
+	CPU_SET(cpu, &there);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) ||
+	    sched_setaffinity(0, sizeof(there), &there) ||
+	    sched_setaffinity(0, sizeof(allowed), &allowed))
+		abort();
+}
+
 /* Wakes the reader `count` times. False: it did not answer. */
 static bool measure(int to, int from, int count, struct dist *late, int *same_cpu)
 {
@@ -98,6 +114,7 @@ static bool measure(int to, int from, int count, struct dist *late, int *same_cp
 			return false;
 		dist_add(late, answer.late_ns);
 		*same_cpu += (int)answer.cpu == cpu;
+		go_to(answer.cpu);
 	}
 	return true;
 }

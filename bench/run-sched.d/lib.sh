@@ -89,7 +89,9 @@ start_scheduler() {
 	for _ in {1..200}; do
 		kill -0 $server 2>/dev/null || break
 		if [[ $scheduler =~ ^(scx_gamerd|off|observe)$ ]]; then
-			grep -q 'ready:' scheduler.log && mode=observe
+			# It schedules before it knows any server.
+			grep -q 'ready:' scheduler.log || { pause 0.05; continue; }
+			mode=observe
 		fi
 		[[ $(<$STATE) != enabled ]] || mode=sched
 		if [[ $mode == observe && $scheduler != observe ]]; then
