@@ -94,8 +94,11 @@ __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wa
 	slot = slot_this_cpu();
 	if (!ts || !slot)
 		return cpu;
-	if (ts->sched.is_limited && limit_is_reached(&ts->sched, scx_now()))
+	if (ts->sched.is_limited && limit_is_reached(&ts->sched, scx_now())) {
+		/* It is idle still, and the kernel is to count it as such. */
+		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 		return cpu;
+	}
 	task_rank_set(p, ts);
 	local_insert(p, &ts->sched, 0);
 	slot->sched_direct++;
