@@ -39,7 +39,7 @@ foreach(source IN LISTS bpf_sources)
 		continue()
 	endif()
 	add_custom_command(OUTPUT ${skeleton}
-		COMMAND sh -c "${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}"
+		COMMAND sh -c "\"$0\" gen skeleton \"$1\" name \"$2\" > \"$3\"" ${BPFTOOL} ${object} ${name}_bpf ${skeleton}
 		DEPENDS ${object} VERBATIM)
 	list(APPEND bpf_skeletons ${skeleton})
 endforeach()

@@ -13,6 +13,8 @@ refused() { # NAME PATTERN CMD...
 	shift 2
 	output=$(timeout 20 "$@" 2>&1 </dev/null)
 	status=$?
+	# A machine's own audio servers may be found before that.
+	output=$(grep -v ' info: audio_server ' <<<"$output")
 	check_equal "$name: status" 1 "$status"
 	check_equal "$name: one line" 1 "$(printf '%s\n' "$output" | wc -l)"
 	check "$name: says why" grep -qiE "$pattern" <<<"$output"

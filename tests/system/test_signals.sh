@@ -48,6 +48,7 @@ start_daemon --no-api || exit 1
 kill -KILL "$DAEMON_PID"
 wait "$DAEMON_PID" 2>/dev/null
 check "a killed daemon leaves its socket file" test -e "$DAEMON_RUNTIME/stats"
+: >"$DAEMON_LOG" # the word that is waited for is in there
 "$GAMERD" --observe --config "$DAEMON_CONFIG" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
 DAEMON_PID=$!
 DAEMON_PIDS+=("$DAEMON_PID")
