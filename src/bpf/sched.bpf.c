@@ -96,7 +96,7 @@ __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wa
 		return cpu;
 	if (ts->sched.is_limited && limit_is_reached(&ts->sched, scx_now())) {
 		/* It is idle still, and the kernel is to count it as such. */
-		scx_bpf_kick_cpu(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+		cpu_kick(cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 		return cpu;
 	}
 	task_rank_set(p, ts);
@@ -126,6 +126,11 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	else if (st->charged_ns != p->se.sum_exec_runtime)
 		task_settle(p, st, own_cpu);
 	task_rank_set(p, ts);
+	/* From a CPU that is about to go no other one can be asked to look for work. */
+	if (own != (__s32)bpf_get_smp_processor_id() && !here_is_online()) {
+		local_insert(p, st, enq_flags);
+		return;
+	}
 	if (st->is_limited && limit_is_reached(st, scx_now())) {
 		limit_insert(p, st, enq_flags);
 		return;
@@ -134,7 +139,7 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	if (idle == own) {
 		slot->sched_direct++;
 		local_insert(p, st, enq_flags);
-		scx_bpf_kick_cpu(own, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+		cpu_kick(own, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 		return;
 	}
 	if (st->rank > RANK_NORMAL) {
@@ -152,7 +157,7 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	}
 	/* It finds the thread in the queue, even of another LLC. */
 	if (idle >= 0)
-		scx_bpf_kick_cpu(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+		cpu_kick(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 	return;
 
 fail:
@@ -244,13 +249,16 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 		task_join(p, st, cpu);
 	cpu_runs(cpu, st);
 	crowd_check(index, cpu);
+	/* Here, since the kernel looks at the slice only when a thread begins to run. */
+	if (cpu->is_tickless && !cpu->queued && st->rank <= RANK_NORMAL)
+		scx_set_slice(p, SLICE_ENDLESS);
 	if (!cpu->is_parked || st->rank != RANK_NORMAL)
 		return;
 	cpu->is_parked = 0;
 	/* The CPU has come back to it without looking for work, and there may be some before it. */
 	llc = sched_llc_get(cpu->llc);
 	if (llc && (cpu->is_passed || llc->urgent > 0) && !cpu_owes(cpu))
-		scx_bpf_kick_cpu(index, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+		cpu_kick(index, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
 /* Each tick of a CPU that runs one of ours: it looks up if an urgent thread waits that was promised

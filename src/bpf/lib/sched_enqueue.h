@@ -83,7 +83,7 @@ static __always_inline void urgent_enqueue(struct task_struct *p, struct task_st
 	if (victim < 0)
 		return;
 	slot->sched_preempts++;
-	scx_bpf_kick_cpu(victim, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	cpu_kick(victim, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 }
 
 /* A normal thread that finds no idle CPU. */

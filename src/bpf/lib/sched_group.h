@@ -388,7 +388,7 @@ static int limit_timer_fire(void *map, __u32 *key, struct limit_queue *queue)
 			idle = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 			if (idle < 0)
 				break;
-			scx_bpf_kick_cpu(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+			cpu_kick(idle, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
@@ -408,7 +408,7 @@ static __noinline int limit_insert(struct task_struct *p, struct sched_task *st,
 	st->place = PLACE_LIMIT;
 	__sync_fetch_and_add(&queue->count, 1);
 	scx_insert(p, limit_queue_id(), cfg_sched.slice_ns, enq_flags);
-	if (!__sync_lock_test_and_set(&queue->is_armed, 1))
+	if (here_is_online() && !__sync_lock_test_and_set(&queue->is_armed, 1))
 		bpf_timer_start(&queue->timer, LIMIT_LOOK_NS, 0);
 	return 0;
 }

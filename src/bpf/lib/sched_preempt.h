@@ -40,7 +40,7 @@ static __noinline int slice_timer_arm(__s32 index, __u64 now, __u64 due_ns)
 	__u32 key = (__u32)index;
 	struct slice_timer *t = bpf_map_lookup_elem(&slice_timers, &key);
 
-	if (!t || (t->due_ns && t->due_ns <= due_ns && t->due_ns > now))
+	if (!t || (t->due_ns && t->due_ns <= due_ns && t->due_ns > now) || !here_is_online())
 		return 0;
 	t->due_ns = due_ns;
 	return bpf_timer_start(&t->timer, due_ns - now, 0);
@@ -57,7 +57,7 @@ static int slice_timer_fire(void *map, __u32 *key, struct slice_timer *t)
 	due_ns = cpu->started_ns + cfg_sched.min_ns;
 	if ((__s64)(due_ns - now) <= 0) {
 		/* gamer_dispatch() compares it with the first of the queue. */
-		scx_bpf_kick_cpu((__s32)*key, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+		cpu_kick((__s32)*key, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 		return 0;
 	}
 	t->due_ns = due_ns;

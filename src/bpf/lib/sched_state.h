@@ -62,6 +62,23 @@ static __always_inline struct sched_llc *sched_llc_get(__u32 llc)
 /* Fixed at load. */
 const volatile struct sched_settings cfg_sched = {};
 
+/* Is the CPU that this runs on neither gone nor about to go? */
+static __always_inline bool here_is_online(void)
+{
+	struct sched_cpu *cpu = sched_cpu_get((__s32)bpf_get_smp_processor_id());
+
+	return cpu && cpu->is_online;
+}
+
+/* The kernel kicks from an interrupt that it sends to the CPU it is on. One that is about to go off
+ * line may no longer take it; then that CPU could never kick again, and the end of the scheduler
+ * would wait for it for ever. */
+static __always_inline void cpu_kick(__s32 cpu, __u64 flags)
+{
+	if (here_is_online())
+		scx_bpf_kick_cpu(cpu, flags);
+}
+
 /* Queues: an urgent one for each LLC, then a normal one for each CPU. */
 static __always_inline __u64 urgent_queue(__u32 llc)
 {
