@@ -58,8 +58,8 @@ btf_incomplete() {
 
 # From too little for the kernel's types to enough for all: the steps between fail one after the other,
 # the scheduler's last. Where only that one fails, a daemon that need not schedule observes: the
-# limit for that is looked for between the last refusal and the first success. On 7.2 there is none:
-# the detect thread's stack needs as much.
+# limit for that is looked for between the last refusal and the first success. On 7.2 and 7.3 there is
+# none: the detect thread's stack needs as much.
 memory_short() {
 	local mib
 
@@ -71,7 +71,7 @@ memory_short() {
 	for ((mib = ENOUGH_MIB - 1; !OBSERVED && mib > FAILED_MIB; mib--)); do
 		try_limit $mib
 	done
-	[[ $(uname -r) == 7.2.* ]] || check "and one for the scheduler only" test $OBSERVED -gt 0
+	[[ $(uname -r) == 7.[23].* ]] || check "and one for the scheduler only" test $OBSERVED -gt 0
 }
 
 try_limit() { # MIB

@@ -102,7 +102,9 @@ limit() {
 	end_hogs
 }
 
+# A session has a group of its own only if that was wanted when it began.
 sessions() {
+	echo 1 >/proc/sys/kernel/sched_autogroup_enabled
 	hog "alone in its session" setsid
 	# All of one session: the first shell's children.
 	setsid bash -c 'for i in 1 2 3 4; do sh -c "while :; do :; done" & echo $!; done; wait' >"$TEST_DIR/crowd" &
@@ -111,7 +113,6 @@ sessions() {
 		HOGS+=("$pid")
 		HOG_NAME[$pid]=crowd
 	done <"$TEST_DIR/crowd"
-	echo 1 >/proc/sys/kernel/sched_autogroup_enabled
 	measure 8
 	check_between "a session of one has half of the CPU beside one of four" 40 60 "${SHARE[0]}"
 	end_hogs
