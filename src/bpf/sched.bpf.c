@@ -262,11 +262,12 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 }
 
 /* Each tick of a CPU that runs one of ours: it looks up if an urgent thread waits that was promised
- * another CPU, or if it is to take a thread from a more loaded one. */
+ * another CPU, or if it is to take a thread from a more loaded one. A nohz_full CPU, whose own tick
+ * has stopped, gets one a second from another CPU. */
 SEC("struct_ops/gamer_tick")
 void BPF_PROG(gamer_tick, struct task_struct *p)
 {
-	__s32 index = (__s32)bpf_get_smp_processor_id();
+	__s32 index = scx_bpf_task_cpu(p);
 	struct sched_cpu *cpu = sched_cpu_get(index);
 	struct sched_llc *llc = cpu ? sched_llc_get(cpu->llc) : NULL;
 	__u64 now;
@@ -274,7 +275,8 @@ void BPF_PROG(gamer_tick, struct task_struct *p)
 	if (!llc)
 		return;
 	now = scx_now();
-	cpu_perf_tick(index, now, cpu);
+	if (index == (__s32)bpf_get_smp_processor_id())
+		cpu_perf_tick(index, now, cpu);
 	if (balance_tick(cpu, now) ||
 	    (llc->urgent > 0 && cpu->rank == RANK_NORMAL && !cpu_owes(cpu)))
 		scx_set_slice(p, 0);

@@ -5,19 +5,26 @@
 cd "$(dirname "$0")/../.." || exit 1
 
 . tests/vm/lib.sh
+
+check_bars() { # MACHINE TEST...
+	local test options=(--machine "$1")
+
+	for test in "${@:2}"; do
+		options+=(--test "$test")
+	done
+	if bench/run-sched --table rest --boots 1 --only eevdf --only scx_gamerd "${options[@]}" \
+		--build "$(dirname "${GAMERD:-build/release/scx_gamerd}")"; then
+		CHECKS_PASSED=$((CHECKS_PASSED + 1))
+		echo "ok machine $1: the bars of ${*:2} hold"
+	else
+		CHECKS_FAILED=$((CHECKS_FAILED + 1))
+		echo "not ok machine $1: the bars of ${*:2} hold"
+	fi
+}
+
 for program in perf bpftool; do
 	command -v $program >/dev/null || skip "$program is not installed"
 done
-tests=(light light100 light_idle frame game)
-for test in "${tests[@]}"; do
-	options+=(--test "$test")
-done
-if bench/run-sched --table rest --machine 1 --boots 1 --only eevdf --only scx_gamerd "${options[@]}" \
-	--build "$(dirname "${GAMERD:-build/release/scx_gamerd}")"; then
-	echo "ok the bars of ${tests[*]} hold"
-	CHECKS_PASSED=1
-else
-	echo "not ok the bars of ${tests[*]} hold"
-	CHECKS_FAILED=1
-fi
+check_bars 1 light light100 light_idle frame game
+check_bars nohz ticks
 finish
