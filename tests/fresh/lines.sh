@@ -19,7 +19,7 @@ show_demo() {
 }
 
 show_verdicts() {
-	grep -E '^skip' "$FRESH/output" | sed 's/^/# /'
+	grep -E '^skip|^     \| a part skipped: ' "$FRESH/output" | sed 's/^/# /'
 	grep -E '^[0-9]+ passed' "$FRESH/output" | tail -n 1 | sed 's/^/# /'
 }
 

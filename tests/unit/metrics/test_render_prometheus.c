@@ -92,7 +92,7 @@ static void prometheus_satisfies_promtool(void **state)
 	int status;
 
 	if (system("command -v promtool >/dev/null") != 0) {
-		print_message("promtool is not installed (Debian: prometheus)\n");
+		print_message("skipped: promtool is not installed (Debian: prometheus)\n");
 		if (require && strcmp(require, "1") == 0)
 			fail();
 		skip();
