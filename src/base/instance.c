@@ -3,16 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* How often the file may vanish between open and lock before that is no coincidence. */
 #define LOCK_ATTEMPTS 16
+#define FILE_MODE 0600
 
 struct instance {
 	int fd;
@@ -42,10 +44,19 @@ static int refuse(const struct instance *i, int fd, struct error *err)
 
 	text[length > 0 ? length : 0] = '\0';
 	pid = strtol(text, NULL, 10);
-	if (pid > 0)
+	if (pid > 0 && pid <= INT32_MAX && (!kill((pid_t)pid, 0) || errno != ESRCH))
 		return error_set(err, EEXIST, "another instance is running with pid %ld (%s)", pid,
 				 i->path);
 	return error_set(err, EEXIST, "another instance is just starting or ending (%s)", i->path);
+}
+
+/* A write lock takes a file that is open for writing, and FILE_MODE allows that to nobody else: so
+ * no other user can keep us from it. */
+static bool lock_take(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return !fcntl(fd, F_OFD_SETLK, &whole);
 }
 
 /* Opens and locks what is the file at that moment: 0, or a negative errno with the sentence. i->fd
@@ -55,13 +66,14 @@ static int try_lock(struct instance *i, struct error *err)
 	struct stat by_fd, by_path;
 	int fd, ret;
 
-	fd = open(i->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = open(i->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (fd < 0)
 		return error_set(err, errno, "cannot open %s: %s", i->path, error_name(-errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		ret = errno == EWOULDBLOCK ? refuse(i, fd, err)
-					   : error_set(err, errno, "cannot lock %s: %s", i->path,
-						       error_name(-errno));
+	if (!lock_take(fd)) {
+		ret = errno == EAGAIN || errno == EACCES
+			      ? refuse(i, fd, err)
+			      : error_set(err, errno, "cannot lock %s: %s", i->path,
+					  error_name(-errno));
 		goto close_fd;
 	}
 	ret = 0;
@@ -93,7 +105,7 @@ static int write_pid(struct instance *i, struct error *err)
 	char text[16];
 	int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
-	fchmod(i->fd, 0644);
+	fchmod(i->fd, FILE_MODE); /* an older one could be read by everybody */
 	if (ftruncate(i->fd, 0) == 0 && pwrite(i->fd, text, (size_t)length, 0) == length)
 		return 0;
 	return error_set(err, EIO, "cannot write %s", i->path);

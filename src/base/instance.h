@@ -8,7 +8,8 @@
  *
  * The lock, not the file, says that a daemon lives: the kernel drops it with the process, and a
  * file left by a dead one is locked and written anew. A child that outlives the daemon without exec
- * would keep it, so children exec or exit.
+ * would keep it, so children exec or exit. Nobody but the daemon's user can open the file, so
+ * nobody else can hold the lock and keep the daemon from starting.
  */
 #ifndef BASE_INSTANCE_H
 #define BASE_INSTANCE_H
@@ -17,7 +18,7 @@
 
 struct instance;
 
-/* Makes runtime_dir (0755) if it is missing, locks its file `pid` (0644) and writes our pid.
+/* Makes runtime_dir (0755) if it is missing, locks its file `pid` (0600) and writes our pid.
  * -EEXIST with the pid of the one that runs, or why it can't be done; then nothing is left behind.
  */
 int instance_open(const char *runtime_dir, struct instance **out, struct error *err);

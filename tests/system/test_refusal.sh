@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need unshare socat python3
+need unshare socat python3 flock
 
 # Runs the daemon so that it must refuse, and checks how.
 refused() { # NAME PATTERN CMD...
@@ -61,6 +61,8 @@ check "nothing is left behind by it" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMO
 
 start_daemon --no-api || exit 1
 refused "second instance" "$DAEMON_PID" "$GAMERD" --config "$DAEMON_CONFIG"
+check "no other user can hold its lock" eval \
+	"! ${AS_USER[*]} flock --nonblock --shared '$DAEMON_RUNTIME/pid' true 2>/dev/null"
 check "the first one is untouched" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
 stop_daemon
 check_equal "and ends well" 0 "$DAEMON_STATUS"

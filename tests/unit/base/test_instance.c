@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,7 +78,7 @@ static void test_open_and_close(void **state)
 	assert_int_equal(instance_open(dir, &instance, NULL), 0);
 	umask(mask);
 	assert_int_equal(mode_of(dir), 0755);
-	assert_int_equal(mode_of(path), 0644);
+	assert_int_equal(mode_of(path), 0600);
 	assert_holds_our_pid();
 	instance_close(instance);
 	assert_int_equal(access(dir, F_OK), -1);
@@ -168,6 +169,44 @@ static void test_killed_daemon_leaves_no_lock(void **state)
 	close(fds[1]);
 }
 
+/* What an older version left could be read, and so locked, by every user. */
+static void test_readers_hold_no_lock(void **state)
+{
+	struct instance *instance;
+	int fd;
+
+	assert_int_equal(mkdir(dir, 0755), 0);
+	write_file(path, "123456789\n");
+	assert_int_equal(chmod(path, 0644), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(instance_open(dir, &instance, NULL), 0);
+	assert_int_equal(mode_of(path), 0600);
+	instance_close(instance);
+	close(fd);
+}
+
+/* While an instance starts, the file still has the pid of the one before. */
+static void test_dead_pid_is_not_called_running(void **state)
+{
+	struct instance *first, *second;
+	struct error err;
+	char pid[16];
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	snprintf(pid, sizeof(pid), "%d\n", (int)child);
+	assert_int_equal(instance_open(dir, &first, NULL), 0);
+	write_file(path, pid);
+	assert_int_equal(instance_open(dir, &second, &err), -EEXIST);
+	assert_null(strstr(err.text, "running"));
+	assert_non_null(strstr(err.text, path));
+	instance_close(first);
+}
+
 static void test_what_cannot_be_done_is_said(void **state)
 {
 	struct instance *instance;
@@ -235,6 +274,8 @@ int main(void)
 		TEST(test_filled_directory_stays),
 		TEST(test_stale_file_is_taken_over),
 		TEST(test_killed_daemon_leaves_no_lock),
+		TEST(test_readers_hold_no_lock),
+		TEST(test_dead_pid_is_not_called_running),
 		TEST(test_what_cannot_be_done_is_said),
 		TEST(test_starters_racing),
 	};
