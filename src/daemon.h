@@ -17,7 +17,8 @@
 
 struct daemon;
 
-/* Everything up and attached, or an error and nothing left behind. All signals must be blocked. */
+/* Everything up and attached, or an error and nothing left behind. The signals that main waits for
+ * must be blocked. */
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
 		 struct error *err);
 

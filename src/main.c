@@ -37,18 +37,23 @@ static int load_config(const struct options *options, struct config *config, str
 	return r ? r : config_environment(config, err);
 }
 
-/* The signals that end the daemon, blocked in every thread; -errno or the fd that tells of them. */
+/* The signals that end the daemon are blocked, and told of by an fd: that, or -errno. One that was
+ * ignored at the start, as nohup and shells do, stays so: blocked, it would be delivered to the fd.
+ * All others are left to the kernel, so that Ctrl-Z and Ctrl-\ work, but for SIGPIPE: a reader that
+ * is gone is an error of the write. */
 static int block_signals(void)
 {
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action;
 	sigset_t set;
 	int fd;
 
-	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&set, ends[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }

@@ -111,6 +111,10 @@ finish() {
 
 # --- the daemon ------------------------------------------------------------------------------------
 
+# Before a command: in the same process with SIGINT and SIGQUIT as in a terminal. A script's shell lets
+# what runs in its background ignore them.
+AS_FOREGROUND=(env "--default-signal=INT,QUIT")
+
 # Starts a daemon with ARGS in observe mode (with --sched: scheduling) and returns when it says that it is ready. Sets
 # DAEMON_PID, DAEMON_LOG, DAEMON_OUT, DAEMON_RUNTIME, DAEMON_CONFIG, DAEMON_SOCKET and DAEMON_PORT (""
 # without API). `start_daemon --no-api` leaves the debug API off; otherwise it gets a free port.
@@ -123,7 +127,7 @@ start_daemon() { # [--no-api] [--sched] ARGS...
 		shift
 	done
 	daemon_prepare
-	"$GAMERD" "${mode[@]}" --config "$DAEMON_CONFIG" "${api[@]}" "$@" \
+	"${AS_FOREGROUND[@]}" "$GAMERD" "${mode[@]}" --config "$DAEMON_CONFIG" "${api[@]}" "$@" \
 		</dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
 	DAEMON_PID=$!
 	DAEMON_PIDS+=("$DAEMON_PID")

@@ -57,4 +57,29 @@ check "and answers on it" grep -q '"errno": *0' <(stats_request '{"req":"stats"}
 check "on the ecosystem's socket, too" grep -q '"errno": *0' <(stats_request '{"req":"stats"}' "$DAEMON_SOCKET")
 stop_daemon HUP
 check_equal "SIGHUP ends it, too" 0 "$DAEMON_STATUS"
+
+# As under nohup: what was ignored at the start stays ignored. Ctrl-Z and Ctrl-\ are left to the kernel.
+is_stopped() {
+	grep -q '^State:.*stopped' "/proc/$DAEMON_PID/status"
+}
+
+is_answering() {
+	grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
+}
+
+AS_FOREGROUND=(env "--default-signal=INT,QUIT" --ignore-signal=HUP)
+ulimit -c 0 # Ctrl-\ would leave a core file
+set -m # Ctrl-Z stops only what a shell of the same session can continue
+start_daemon --no-api || exit 1
+set +m
+kill -HUP "$DAEMON_PID"
+check "SIGHUP that was ignored does nothing" is_answering
+check_equal "main blocks only what it waits for" 0000000000004002 \
+	"$(awk '/^SigBlk/ { print $2 }' "/proc/$DAEMON_PID/status")"
+kill -TSTP "$DAEMON_PID"
+check_within 10 "Ctrl-Z stops it" is_stopped
+kill -CONT "$DAEMON_PID"
+check_within 10 "and it goes on" is_answering
+stop_daemon QUIT
+check_equal "Ctrl-\\ ends it" $((128 + $(kill -l QUIT))) "$DAEMON_STATUS"
 finish
