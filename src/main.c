@@ -4,6 +4,7 @@
  * or SIGTERM, 1 with one sentence when a start is refused.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -23,6 +24,16 @@
 #define STATS_WAIT_MS 100
 
 static struct thread main_thread;
+
+/* A descriptor that is closed would be the next file that is opened: log and statistics would go
+ * into a socket. */
+static bool open_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
 
 static int load_config(const struct options *options, struct config *config, struct error *err)
 {
@@ -205,6 +216,8 @@ int main(int argc, char **argv)
 	struct error err;
 	int r;
 
+	if (!open_standard_fds())
+		return 1;
 	log_init(LOG_INFO);
 	r = options_parse(argc, argv, &options, &err);
 	if (!r)

@@ -74,6 +74,28 @@ wait "$watch"
 check_equal "--watch-input ends with status 0" 0 $?
 stop_daemon
 
+# Standard descriptors that are closed are not taken for sockets and the like.
+standard_fds_are_null() { # PID
+	local fd
+
+	for fd in 0 1 2; do
+		[[ $(readlink "/proc/$1/fd/$fd") == /dev/null ]] || return
+	done
+}
+
+daemon_prepare
+"$GAMERD" --observe --config "$DAEMON_CONFIG" --stats 0.1 <&- >&- 2>&- &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "without standard descriptors it starts" test -S "$DAEMON_RUNTIME/stats"
+check_within 10 "and opens /dev/null in their place" standard_fds_are_null "$DAEMON_PID"
+stats_only() {
+	[[ $(stats_request '{"req":"stats"}' | jq .errno) == 0 ]]
+}
+check_within 10 "it answers" stats_only
+stop_daemon
+check_equal "and ends with status 0" 0 "$DAEMON_STATUS"
+
 # --stats prints from within.
 start_daemon --no-api --stats 0.3 || exit 1
 check_within 10 "--stats prints" lines_of "$DAEMON_OUT" normal 3
