@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * scx_gamerd: command line in, daemon up, signals awaited, daemon down. Exit status 0 after SIGINT
- * or SIGTERM, 1 with one sentence when a start is refused.
+ * or SIGTERM, 1 with one sentence when a start is refused, 2 when it was the command line or the
+ * configuration: no restart helps against these.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 
 #define DEFAULT_CONFIG "/etc/scx_gamerd.json"
 #define STATS_WAIT_MS 100
+#define STATUS_REFUSED 2 /* command line or configuration; the unit knows it, too */
 
 static struct thread main_thread;
 
@@ -224,7 +226,7 @@ int main(int argc, char **argv)
 		r = load_config(&options, &config, &err);
 	if (r) {
 		log_error("%s", err.text);
-		return 1;
+		return STATUS_REFUSED;
 	}
 	if (options.verbosity)
 		log_init(LOG_DEBUG);

@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Starts that must be refused: one sentence, status 1, nothing left behind.
+# Starts that must be refused: one sentence, status 2 if it is the command line or the configuration, else
+# status 1, nothing left behind.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 need unshare socat python3 flock
 
 # Runs the daemon so that it must refuse, and checks how.
-refused() { # NAME PATTERN CMD...
-	local name=$1 pattern=$2 output status
+refused() { # STATUS NAME PATTERN CMD...
+	local expected=$1 name=$2 pattern=$3 output status
 
-	shift 2
+	shift 3
 	output=$(timeout 20 "$@" 2>&1 </dev/null)
 	status=$?
 	# A machine's own audio servers may be found before that.
 	output=$(grep -v ' info: audio_server ' <<<"$output")
-	check_equal "$name: status" 1 "$status"
+	check_equal "$name: status" "$expected" "$status"
 	check_equal "$name: one line" 1 "$(printf '%s\n' "$output" | wc -l)"
 	check "$name: says why" grep -qiE "$pattern" <<<"$output"
 	echo "#   $output"
@@ -25,29 +26,31 @@ daemon_prepare
 run=("$GAMERD" --config "$DAEMON_CONFIG")
 chmod -R a+rX "$TEST_DIR"
 
-refused "unknown option" "unknown option '--nonsense'" "${run[@]}" --nonsense
-refused "stray argument" "unexpected argument" "${run[@]}" now
-refused "missing value" "needs a value" "$GAMERD" --stats
-refused "bad interval" "stats takes seconds" "${run[@]}" --stats soon
-refused "bad port" "port from 0 to 65535" "${run[@]}" --debug-api 65536
-refused "contradiction" "exclude each other" "${run[@]}" --observe --require-sched
-[[ -e /sys/kernel/sched_ext ]] || refused "no scheduler to require" "no sched_ext" "${run[@]}" --require-sched
-refused "no such file" "No such file" "$GAMERD" --config /nonexistent/gamerd.json
+refused 2 "unknown option" "unknown option '--nonsense'" "${run[@]}" --nonsense
+refused 2 "stray argument" "unexpected argument" "${run[@]}" now
+refused 2 "missing value" "needs a value" "$GAMERD" --stats
+refused 2 "bad interval" "stats takes seconds" "${run[@]}" --stats soon
+refused 2 "bad port" "port from 0 to 65535" "${run[@]}" --debug-api 65536
+refused 2 "contradiction" "exclude each other" "${run[@]}" --observe --require-sched
+[[ -e /sys/kernel/sched_ext ]] || refused 1 "no scheduler to require" "no sched_ext" "${run[@]}" --require-sched
+refused 2 "no such file" "No such file" "$GAMERD" --config /nonexistent/gamerd.json
 echo '{ "roles_maxx": 3 }' >"$TEST_DIR/bad.json"
-refused "unknown key" "roles_maxx" "$GAMERD" --config "$TEST_DIR/bad.json"
+refused 2 "unknown key" "roles_maxx" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": "many" }' >"$TEST_DIR/bad.json"
-refused "wrong type" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
+refused 2 "wrong type" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
-refused "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
+refused 2 "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
-refused "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
-refused "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not 'never'" \
+refused 2 "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
+refused 2 "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not 'never'" \
 	env SCX_TIMEOUT_MS=never "${run[@]}"
-refused "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001
+refused 2 "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001
 
-refused "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
+check "the unit does not restart for those" grep -qx 'RestartPreventExitStatus=2' "$ROOT/dist/scx_gamerd.service.in"
+
+refused 1 "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
 # In a chroot / is no mount point, and only /sys can be made private.
-refused "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \
+refused 1 "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \
 	'mount --make-rprivate /sys && mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "${run[@]}"
 check "nothing is left behind" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
 
@@ -56,11 +59,11 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
 time.sleep(60)' >"$TEST_DIR/port" &
 DAEMON_PIDS+=($!)
 check_within 5 "a port is taken" test -s "$TEST_DIR/port"
-refused "taken port" "port|address" "${run[@]}" --debug-api "$(<"$TEST_DIR/port")"
+refused 1 "taken port" "port|address" "${run[@]}" --debug-api "$(<"$TEST_DIR/port")"
 check "nothing is left behind by it" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
 
 start_daemon --no-api || exit 1
-refused "second instance" "$DAEMON_PID" "$GAMERD" --config "$DAEMON_CONFIG"
+refused 1 "second instance" "$DAEMON_PID" "$GAMERD" --config "$DAEMON_CONFIG"
 check "no other user can hold its lock" eval \
 	"! ${AS_USER[*]} flock --nonblock --shared '$DAEMON_RUNTIME/pid' true 2>/dev/null"
 check "the first one is untouched" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
