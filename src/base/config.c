@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
 	SETTING_NAME,	 /* an enum, which is as wide as uint32_t, by one of its names */
+	SETTING_GROUP,	 /* uint32_t, by the group's name; "" for none */
 	SETTING_BOOL,	 /* true or false */
 	SETTING_NUMBER,	 /* uint32_t in a range */
 	SETTING_SIZE,	 /* the same, a power of two and at least a page */
@@ -53,6 +55,11 @@ struct setting {
 	{NAMED(field), .type = SETTING_NAME, .names = names_, .value = value_, .help = help_}
 #define NUMBER(field, type_, min_, max_, value_, help_) \
 	{NAMED(field), .type = type_, .min = min_, .max = max_, .value = value_, .help = help_}
+#define GROUP(key_, field_, help_)                  \
+	{.key = key_,                               \
+	 .offset = offsetof(struct config, field_), \
+	 .type = SETTING_GROUP,                     \
+	 .help = help_}
 #define LIST(key_, type_, help_) {.key = key_, .type = type_, .help = help_}
 
 static const char *const source_names[] = {
@@ -102,6 +109,7 @@ static const struct setting settings[] = {
 	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 6, "workers of the debug API"),
 	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
+	GROUP("stats_group", stats_gid, "group that may use the stats sockets besides root"),
 	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -128,6 +136,9 @@ void config_init(struct config *config)
 		switch (s->type) {
 		case SETTING_PATH:
 			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
+			break;
+		case SETTING_GROUP:
+			*(uint32_t *)field_of(config, s) = CONFIG_GID_NONE;
 			break;
 		case SETTING_BOOL:
 			*(bool *)field_of(config, s) = s->value;
@@ -191,6 +202,22 @@ static int apply_name(struct config *config, const struct setting *s, const json
 	return error_set(err, EINVAL, "%s: %s must be one of %s", source, s->key, names);
 }
 
+static int apply_group(struct config *config, const struct setting *s, const json_t *value,
+		       const char *source, struct error *err)
+{
+	const char *name = json_string_value(value);
+	const struct group *group;
+
+	if (!name)
+		return error_set(err, EINVAL, "%s: %s must be a string", source, s->key);
+	group = name[0] ? getgrnam(name) : NULL; /* main is the only thread yet */
+	if (name[0] && !group)
+		return error_set(err, EINVAL, "%s: %s: there is no group \"%.64s\"", source, s->key,
+				 name);
+	*(uint32_t *)field_of(config, s) = group ? group->gr_gid : CONFIG_GID_NONE;
+	return 0;
+}
+
 static int apply_bool(struct config *config, const struct setting *s, const json_t *value,
 		      const char *source, struct error *err)
 {
@@ -228,6 +255,8 @@ static int apply(struct config *config, const struct setting *s, const json_t *v
 		return apply_path(config, s, value, source, err);
 	case SETTING_NAME:
 		return apply_name(config, s, value, source, err);
+	case SETTING_GROUP:
+		return apply_group(config, s, value, source, err);
 	case SETTING_BOOL:
 		return apply_bool(config, s, value, source, err);
 	case SETTING_NUMBER:
@@ -374,6 +403,9 @@ static void describe(FILE *out, const struct setting *s)
 	case SETTING_NAME:
 		names_join(s, range, sizeof(range));
 		snprintf(value, sizeof(value), "%s", s->names[s->value]);
+		break;
+	case SETTING_GROUP:
+		snprintf(range, sizeof(range), "name of a group or \"\"");
 		break;
 	case SETTING_BOOL:
 		type = "boolean";

@@ -24,6 +24,7 @@
 #define CONFIG_SERVERS_MAX 64
 #define CONFIG_NAME_MAX 64
 #define CONFIG_PATH_MAX 108 /* sun_path */
+#define CONFIG_GID_NONE UINT32_MAX
 
 /* Where verdicts on processes come from. */
 enum config_source {
@@ -62,6 +63,7 @@ struct config {
 	enum config_measure measure; /* default all */
 	uint32_t http_threads;	     /* default 6 */
 	uint32_t http_timeout_ms;    /* default 2000 */
+	uint32_t stats_gid;	     /* of the stats sockets; default CONFIG_GID_NONE: ours */
 	uint32_t stats_clients;	     /* at most so many clients on the stats sockets; default 8 */
 };
 

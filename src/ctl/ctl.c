@@ -4,7 +4,8 @@
  *
  * A client has at most one answer on its way: while that is not sent, nothing more is read from it
  * (so what is kept for a client is bounded), and a client that has no room for an answer for
- * SEND_TIMEOUT_NS is dropped. In each round each client gets one answer, so one that floods does
+ * SEND_TIMEOUT_NS is dropped. When all places are taken, the client that has been idle for longest
+ * gives way to a new one. In each round each client gets one answer, so one that floods does
  * not starve others.
  */
 #include "ctl/ctl.h"
@@ -39,6 +40,7 @@ struct client {
 	char *out;			 /* an answer that is not fully sent */
 	size_t out_length, out_sent;
 	uint64_t out_since_ns;
+	uint64_t active_ns; /* when it connected or last sent something */
 	size_t in_length;
 	char in[PROTOCOL_LINE_MAX];
 };
@@ -86,6 +88,32 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
+/* No answer on its way, and no request. */
+static bool is_idle(const struct client *client)
+{
+	char byte;
+
+	return !client->is_sending && recv(client->fd, &byte, 1, MSG_PEEK) <= 0;
+}
+
+/* Drops the client that has been idle for longest: its place, or clients_max if none is idle. */
+static unsigned int make_room(struct ctl *c)
+{
+	unsigned int longest = c->clients_max;
+	unsigned int i;
+
+	for (i = 0; i < c->clients_max; i++) {
+		if (!is_idle(c->clients[i]))
+			continue;
+		if (longest == c->clients_max ||
+		    c->clients[i]->active_ns < c->clients[longest]->active_ns)
+			longest = i;
+	}
+	if (longest < c->clients_max)
+		drop(c, longest);
+	return longest;
+}
+
 static void admit(struct ctl *c, int fd)
 {
 	struct client *client;
@@ -93,6 +121,8 @@ static void admit(struct ctl *c, int fd)
 
 	for (i = 0; i < c->clients_max && c->clients[i]; i++)
 		;
+	if (i == c->clients_max)
+		i = make_room(c);
 	if (i == c->clients_max) {
 		turn_away(fd, "too many clients");
 		return;
@@ -104,6 +134,7 @@ static void admit(struct ctl *c, int fd)
 		return;
 	}
 	client->fd = fd;
+	client->active_ns = clock_now_ns();
 	c->clients[i] = client;
 	atomic_fetch_add(&c->client_count, 1);
 }
@@ -217,6 +248,7 @@ static int receive(struct client *client)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	client->in_length += (size_t)n;
+	client->active_ns = clock_now_ns();
 	client->is_eof = !n;
 	return 0;
 }
@@ -319,14 +351,29 @@ int ctl_new(const struct config *config, struct snapshot_store *store, struct ct
 	return 0;
 }
 
+static int open_one(struct ctl *c, unsigned int index, const char *path, struct error *err)
+{
+	struct endpoint *e = &c->endpoints[index];
+	int ret = endpoint_open(e, path, err);
+
+	if (!ret && c->config->stats_gid != CONFIG_GID_NONE)
+		ret = endpoint_set_group(e, c->config->stats_gid, err);
+	if (!ret) {
+		ret = watch(c, EPOLL_CTL_ADD, e->fd, EPOLLIN, index);
+		if (ret)
+			error_set(err, -ret, "can't wait for %s: %s", path, error_name(ret));
+	}
+	if (ret)
+		endpoint_close(e);
+	return ret;
+}
+
 static int open_own(struct ctl *c, struct error *err)
 {
 	char path[CONFIG_PATH_MAX];
-	int ret;
 
 	snprintf(path, sizeof(path), "%s/stats", c->config->runtime_dir);
-	ret = endpoint_open(&c->endpoints[0], path, err);
-	return ret ? ret : watch(c, EPOLL_CTL_ADD, c->endpoints[0].fd, EPOLLIN, 0);
+	return open_one(c, 0, path, err);
 }
 
 /* The ecosystem's path is a courtesy: without it the daemon works all the same. */
@@ -336,10 +383,8 @@ static void open_shared(struct ctl *c)
 
 	if (!c->config->scx_stats_path[0])
 		return;
-	if (endpoint_open(&c->endpoints[1], c->config->scx_stats_path, &err))
+	if (open_one(c, 1, c->config->scx_stats_path, &err))
 		log_info("%s; statistics are on %s only", err.text, c->endpoints[0].path);
-	else
-		watch(c, EPOLL_CTL_ADD, c->endpoints[1].fd, EPOLLIN, 1);
 }
 
 int ctl_start(struct ctl *c, struct error *err)

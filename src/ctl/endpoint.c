@@ -79,6 +79,19 @@ static int remove_dead(const char *path)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
+/* The file is born with the mode of its socket, less the umask, which is the process's: no other
+ * thread of ours makes files. A chmod after that would follow a link. */
+static int bind_address(int fd, const struct sockaddr_un *address)
+{
+	mode_t mask = umask(0);
+	int ret;
+
+	fchmod(fd, FILE_MODE);
+	ret = bind(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+	umask(mask);
+	return ret;
+}
+
 static int bind_file(int fd, const char *path)
 {
 	struct sockaddr_un address;
@@ -86,15 +99,11 @@ static int bind_file(int fd, const char *path)
 
 	if (ret)
 		return ret;
-	fchmod(fd, FILE_MODE); /* the file is born with the mode of its socket */
-	if (!bind(fd, (struct sockaddr *)&address, sizeof(address)))
-		return 0;
-	if (errno != EADDRINUSE)
-		return -errno;
-	ret = remove_dead(path);
-	if (ret)
+	ret = bind_address(fd, &address);
+	if (ret != -EADDRINUSE)
 		return ret;
-	return bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	ret = remove_dead(path);
+	return ret ? ret : bind_address(fd, &address);
 }
 
 static int refuse(int ret, const char *path, struct error *err)
@@ -134,6 +143,14 @@ int endpoint_open(struct endpoint *e, const char *path, struct error *err)
 close_fd:
 	close(fd);
 	return refuse(ret, path, err);
+}
+
+int endpoint_set_group(struct endpoint *e, gid_t group, struct error *err)
+{
+	if (!lchown(e->path, (uid_t)-1, group))
+		return 0;
+	return error_set(err, errno, "can't give %s the group %u: %s", e->path, group,
+			 error_name(-errno));
 }
 
 void endpoint_close(struct endpoint *e)

@@ -6,8 +6,8 @@
  * a dead process and is replaced. At the end the file is removed only if it is still ours: another
  * scheduler may have taken the path over.
  *
- * The mode is 0660: like the sockets of the ecosystem's schedulers, which root's tools use, it
- * admits root, and a group if an administrator sets one.
+ * The mode is 0660, whatever the umask: like the sockets of the ecosystem's schedulers, which
+ * root's tools use, it admits root, and a group if the administrator names one.
  *
  * Owner:    ctl. Threads: one. Blocking: never (a probe of a full socket counts as alive).
  */
@@ -29,6 +29,7 @@ struct endpoint {
 /* Makes missing directories of the path (0755). -EADDRINUSE if somebody listens there, or why it
  * can't be had, with one sentence. */
 int endpoint_open(struct endpoint *e, const char *path, struct error *err);
+int endpoint_set_group(struct endpoint *e, gid_t group, struct error *err);
 void endpoint_close(struct endpoint *e);
 
 /* Connects a blocking socket to `path` without waiting: the fd, or -ENOENT, -ECONNREFUSED, ... */

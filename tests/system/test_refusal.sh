@@ -42,6 +42,8 @@ echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
 refused 2 "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
 refused 2 "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
+echo '{ "stats_group": "no-such-group" }' >"$TEST_DIR/bad.json"
+refused 2 "unknown group" 'stats_group: there is no group "no-such-group"' "$GAMERD" --config "$TEST_DIR/bad.json"
 refused 2 "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not 'never'" \
 	env SCX_TIMEOUT_MS=never "${run[@]}"
 refused 2 "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001

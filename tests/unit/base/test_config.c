@@ -71,6 +71,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.timeout_ms, 10000);
 	assert_int_equal(c.http_threads, 6);
 	assert_int_equal(c.http_timeout_ms, 2000);
+	assert_int_equal(c.stats_gid, CONFIG_GID_NONE);
 	assert_int_equal(c.stats_clients, 8);
 	assert_int_equal(c.server_count, 10);
 	assert_string_equal(find(&c, "pipewire-pulse")->exe, "pipewire");
@@ -102,6 +103,7 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.timeout_ms, 20000);
 	assert_int_equal(c.http_threads, 2);
 	assert_int_equal(c.http_timeout_ms, 500);
+	assert_int_equal(c.stats_gid, 0);
 	assert_int_equal(c.stats_clients, 3);
 	assert_int_equal(c.server_count, 2);
 	assert_string_equal(c.servers[0].name, "mysound");
@@ -204,6 +206,20 @@ static void test_paths(void **state)
 	config_init(&c);
 	assert_int_equal(parse(&c, text, NULL), 0);
 	assert_string_equal(c.scx_stats_path, path);
+}
+
+static void test_group(void **state)
+{
+	struct config c;
+
+	assert_refused("{\"stats_group\": \"no such group\"}",
+		       "test.json: stats_group: there is no group \"no such group\"");
+	assert_refused("{\"stats_group\": 0}", "test.json: stats_group must be a string");
+	config_init(&c);
+	assert_int_equal(parse(&c, "{\"stats_group\": \"root\"}", NULL), 0);
+	assert_int_equal(c.stats_gid, 0);
+	assert_int_equal(parse(&c, "{\"stats_group\": \"\"}", NULL), 0);
+	assert_int_equal(c.stats_gid, CONFIG_GID_NONE);
 }
 
 static void test_server_entries(void **state)
@@ -380,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_ring_is_a_page_at_least),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_server_entries),
 		cmocka_unit_test(test_servers_with_the_same_comm),
 		cmocka_unit_test(test_servers_extra_adds_and_replaces),

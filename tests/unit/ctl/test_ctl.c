@@ -219,23 +219,58 @@ static void wait_for_clients(uint64_t count)
 	assert_int_equal(counters.clients, count);
 }
 
+/* Asks for so many answers, without reading one, that an answer waits to be sent. */
+static void make_busy(int fd)
+{
+	static const char request[] = "{\"req\":\"stats_meta\"}\n";
+
+	while (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		;
+}
+
 static void test_too_many_clients(void **state)
+{
+	int fds[4], extra, i, code = 0;
+
+	/* again if we were so slow that one has been dropped meanwhile */
+	for (int n = 0; n < 100 && code != EAGAIN; n++) {
+		wait_for_clients(0);
+		for (i = 0; i < 4; i++) {
+			fds[i] = dial(own_path);
+			make_busy(fds[i]);
+		}
+		extra = dial(own_path);
+		send(extra, "?\n", 2, MSG_NOSIGNAL);
+		code = hear_errno(extra);
+		close(extra);
+		for (i = 0; i < 4; i++)
+			close(fds[i]);
+	}
+	assert_int_equal(code, EAGAIN);
+	wait_for_clients(0);
+}
+
+/* All places are taken: the client that has been idle for longest is closed for a new one. */
+static void test_idle_client_gives_way(void **state)
 {
 	int fds[4], extra, i;
 
 	wait_for_clients(0);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
 		fds[i] = dial(own_path);
-	wait_for_clients(4);
-	extra = dial(own_path);
-	assert_int_equal(hear_errno(extra), EAGAIN);
-	assert_null(hear(extra));
-	close(extra);
-	close(fds[0]);
-	wait_for_clients(3);
-	fds[0] = dial(own_path);
+		say(fds[i], "{\"req\":\"stats\"}\n");
+		assert_int_equal(hear_errno(fds[i]), 0);
+	}
 	say(fds[0], "{\"req\":\"stats\"}\n");
 	assert_int_equal(hear_errno(fds[0]), 0);
+	extra = dial(own_path);
+	say(extra, "{\"req\":\"stats\"}\n");
+	assert_int_equal(hear_errno(extra), 0);
+	assert_null(hear(fds[1]));
+	say(fds[0], "{\"req\":\"stats\"}\n");
+	assert_int_equal(hear_errno(fds[0]), 0);
+	wait_for_clients(4);
+	close(extra);
 	for (i = 0; i < 4; i++)
 		close(fds[i]);
 	wait_for_clients(0);
@@ -244,13 +279,9 @@ static void test_too_many_clients(void **state)
 /* One that asks and never reads is dropped; meanwhile the other is served. */
 static void test_slow_reader(void **state)
 {
-	static const char request[] = "{\"req\":\"stats_meta\"}\n";
 	int slow = dial(own_path), healthy = dial(own_path);
-	int i;
 
-	for (i = 0; i < 10000; i++)
-		if (send(slow, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			break;
+	make_busy(slow);
 	say(healthy, "{\"req\":\"stats\"}\n");
 	assert_int_equal(hear_errno(healthy), 0);
 	wait_for_clients(1);
@@ -275,6 +306,29 @@ static void test_counters(void **state)
 	close(fd);
 }
 
+/* The mode is what is meant, whatever the umask; the group only if one is set. */
+static void test_mode_and_group(void **state)
+{
+	struct error err;
+	struct stat st;
+	mode_t mask;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		config.stats_gid = i ? getgid() + (getuid() ? 0 : 1234) : CONFIG_GID_NONE;
+		mask = umask(i ? 0177 : 0);
+		assert_int_equal(ctl_start(ctl, &err), 0);
+		assert_int_equal(umask(mask), i ? 0177 : 0);
+		assert_int_equal(lstat(own_path, &st), 0);
+		assert_int_equal(st.st_mode, S_IFSOCK | 0660);
+		assert_int_equal(st.st_gid, i ? config.stats_gid : getgid());
+		assert_int_equal(lstat(config.scx_stats_path, &st), 0);
+		assert_int_equal(st.st_mode, S_IFSOCK | 0660);
+		assert_int_equal(st.st_gid, i ? config.stats_gid : getgid());
+		ctl_stop(ctl);
+	}
+	config.stats_gid = CONFIG_GID_NONE;
+}
+
 static void test_files(void **state)
 {
 	struct stat st;
@@ -282,7 +336,6 @@ static void test_files(void **state)
 
 	assert_int_equal(lstat(own_path, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
-	assert_int_equal(st.st_mode & 0007, 0);
 	fd = dial(own_path);
 	say(fd, "{\"req\":\"stats\"}\n");
 	hear(fd);
@@ -381,9 +434,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_framing, start, stop),
 		cmocka_unit_test_setup_teardown(test_oversized, start, stop),
 		cmocka_unit_test_setup_teardown(test_too_many_clients, start, stop),
+		cmocka_unit_test_setup_teardown(test_idle_client_gives_way, start, stop),
 		cmocka_unit_test_setup_teardown(test_slow_reader, start, stop),
 		cmocka_unit_test_setup_teardown(test_counters, start, stop),
 		cmocka_unit_test_setup_teardown(test_files, start, stop),
+		cmocka_unit_test(test_mode_and_group),
 		cmocka_unit_test(test_dead_is_replaced),
 		cmocka_unit_test(test_living_is_kept),
 		cmocka_unit_test(test_taken_over),
