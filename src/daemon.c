@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start: loader (opens, loads), instance lock, rcu, empty snapshot, aggregate, ring, ctl, http,
- * tracing, detect, scheduler. Three places matter.
+ * Start: loader (opens, loads), instance lock, rcu, queue, empty snapshot, aggregate, ring, ctl,
+ * http, tracing, detect, scheduler. Three places matter.
  *
  * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
  * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
@@ -98,6 +98,17 @@ static unsigned int count_readers(const struct config *config)
 	return workers + config->stats_clients + 1 + 2;
 }
 
+static int start_queue(struct daemon *d, struct error *err)
+{
+	int r = rcu_start();
+
+	if (r)
+		return error_set(err, -r, "cannot start the RCU thread: %s", error_name(r));
+	d->has_rcu = true;
+	r = evq_new(&d->queue);
+	return r ? error_set(err, -r, "cannot set up the queue: %s", error_name(r)) : 0;
+}
+
 static int start_pipeline(struct daemon *d, struct error *err)
 {
 	struct aggregator_source source = {.ctx = &d->gather,
@@ -106,9 +117,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	struct evq_producer *ring;
 	int r;
 
-	r = evq_new(&d->queue);
-	if (!r)
-		r = evq_producer_new(d->queue, EVQ_KIND_EVENTS, d->config.queue_batches, &ring);
+	r = evq_producer_new(d->queue, EVQ_KIND_EVENTS, d->config.queue_batches, &ring);
 	if (!r)
 		r = snapshot_store_new(count_readers(&d->config), &d->store);
 	if (r)
@@ -204,31 +213,45 @@ static void return_memory(void)
 	malloc_trim(0);
 }
 
-int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
-		 struct error *err)
+/* The BPF objects are loaded, nothing is started. */
+static int daemon_load(const struct config *config, const struct sched_options *options,
+		       bool is_sched_required, struct daemon **out, struct error *err)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
 	int r;
 
-	if (!d)
-		return error_set(err, ENOMEM, "out of memory");
+	if (!d) {
+		error_set(err, ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	d->config = *config;
 	d->gather.statm_fd = -1;
-	keep_memory();
 	r = loader_new(&d->config, &d->loader, err);
-	scheduler_init(&d->scheduler, d->loader,
-		       &(struct sched_options){.slice_us = options->slice_us,
-					       .exit_dump_len = options->exit_dump_len,
-					       .timeout_ms = config->timeout_ms},
-		       options->is_sched_required);
-	if (!r)
-		r = instance_open(d->config.runtime_dir, &d->instance, err);
-	if (!r) {
-		r = rcu_start();
-		if (r)
-			error_set(err, -r, "cannot start the RCU thread: %s", error_name(r));
-		d->has_rcu = !r;
+	scheduler_init(&d->scheduler, d->loader, options, is_sched_required);
+	if (r) {
+		daemon_stop(d);
+		return r;
 	}
+	*out = d;
+	return 0;
+}
+
+int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
+		 struct error *err)
+{
+	struct sched_options sched = {.slice_us = options->slice_us,
+				      .exit_dump_len = options->exit_dump_len,
+				      .timeout_ms = config->timeout_ms};
+	struct daemon *d;
+	int r;
+
+	keep_memory();
+	r = daemon_load(config, &sched, options->is_sched_required, &d, err);
+	if (r)
+		return r;
+	r = instance_open(d->config.runtime_dir, &d->instance, err);
+	if (!r)
+		r = start_queue(d, err);
 	if (!r)
 		r = start_pipeline(d, err);
 	if (!r)
@@ -329,14 +352,12 @@ static void print_features(FILE *out, const struct feature *features, unsigned i
 }
 
 /* Loads the scheduler, and does not attach it. */
-static void check_scheduler(const struct loader *l, const struct config *config, FILE *out)
+static void check_scheduler(const struct daemon *d, const struct sched_options *options, FILE *out)
 {
-	struct sched_options options = {.slice_us = OPTIONS_SLICE_US,
-					.timeout_ms = config->timeout_ms};
 	struct sched *sched;
 	struct error err;
 
-	if (sched_new(l, &options, &sched, &err)) {
+	if (sched_new(d->loader, options, &sched, &err)) {
 		fprintf(out, "scx_gamerd can observe here, but not schedule: %s.\n", err.text);
 		return;
 	}
@@ -344,46 +365,51 @@ static void check_scheduler(const struct loader *l, const struct config *config,
 	sched_free(sched);
 }
 
-int daemon_check(const struct config *config, FILE *out)
+/* Starts what tells of processes, without the rest. */
+static int check_detection(struct daemon *d, FILE *out)
 {
 	struct feature features[FEATURE_MAX];
-	struct daemon d = {.config = *config, .gather.statm_fd = -1};
-	struct error err = {0};
+	struct error err;
 	unsigned int count;
 	int r;
 
-	r = loader_new(&d.config, &d.loader, &err);
+	r = start_queue(d, &err);
+	if (!r)
+		r = new_detect(d, &err);
+	if (!r)
+		r = detect_start(d->detect, &err);
+	if (r) {
+		fprintf(out, "  no   %-20s %s\n", "process_events", err.text);
+		return r;
+	}
+	count = detect_features(d->detect, features, FEATURE_MAX);
+	print_features(out, features, count);
+	return 0;
+}
+
+int daemon_check(const struct config *config, FILE *out)
+{
+	struct sched_options options = {.slice_us = OPTIONS_SLICE_US,
+					.timeout_ms = config->timeout_ms};
+	struct feature features[FEATURE_MAX];
+	struct daemon *d;
+	struct error err;
+	unsigned int count;
+	int r;
+
+	r = daemon_load(config, &options, false, &d, &err);
 	if (r) {
 		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
 		count = loader_probe(features, FEATURE_MAX);
 		print_features(out, features, count);
 		return 1;
 	}
-	check_scheduler(d.loader, config, out);
+	check_scheduler(d, &options, out);
 	count = topology_probe(features, FEATURE_MAX);
 	print_features(out, features, count);
-	count = loader_features(d.loader, features, FEATURE_MAX);
+	count = loader_features(d->loader, features, FEATURE_MAX);
 	print_features(out, features, count);
-	r = rcu_start();
-	d.has_rcu = !r;
-	if (!r)
-		r = evq_new(&d.queue);
-	if (!r)
-		r = new_detect(&d, &err);
-	if (!r)
-		r = detect_start(d.detect, &err);
-	if (!r) {
-		count = detect_features(d.detect, features, FEATURE_MAX);
-		print_features(out, features, count);
-	} else {
-		fprintf(out, "  no   %-20s %s\n", "process_events", err.text);
-	}
-	if (d.detect)
-		detect_stop(d.detect);
-	detect_free(d.detect);
-	loader_free(d.loader);
-	evq_free(d.queue);
-	if (d.has_rcu)
-		rcu_stop();
+	r = check_detection(d, out);
+	daemon_stop(d);
 	return r ? 1 : 0;
 }

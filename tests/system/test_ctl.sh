@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need socat ss
+need socat ss prlimit setpriv
 
 lines_of() { # FILE PATTERN COUNT
 	[[ $(grep -cE "$2" "$1") -ge $3 ]]
@@ -107,4 +107,11 @@ check "--version names it" grep -qE '^scx_gamerd [0-9.]+ [a-z0-9_]+-' <("$GAMERD
 daemon_prepare
 check "--check says what it can" grep -q proc_connector <("$GAMERD" --config "$DAEMON_CONFIG" --check)
 check "--check leaves nothing behind" test ! -e "$DAEMON_RUNTIME"
+
+# A user of its own who may have one thread only: the RCU thread can't start.
+caps=+bpf,+perfmon,+net_admin,+sys_ptrace,+dac_read_search
+lonely=$(prlimit --nproc=1 setpriv --reuid 64999 --regid 64999 --clear-groups "--inh-caps=-all,$caps" \
+	"--ambient-caps=-all,$caps" "$GAMERD" --config "$DAEMON_CONFIG" --check)
+check_equal "--check where no thread can start: status" 1 $?
+check "and it says why" grep -q 'no   process_events .*cannot start the RCU thread: ' <<<"$lonely"
 finish
