@@ -21,6 +21,7 @@
 #include "base/evq.h"
 #include "base/instance.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/rcu.h"
 #include "gather.h"
 #include "loader/topology.h"
@@ -242,6 +243,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 	struct sched_options sched = {.slice_us = options->slice_us,
 				      .exit_dump_len = options->exit_dump_len,
 				      .timeout_ms = config->timeout_ms};
+	struct error foreign;
 	struct daemon *d;
 	int r;
 
@@ -250,6 +252,8 @@ int daemon_start(const struct config *config, const struct options *options, str
 	if (r)
 		return r;
 	r = instance_open(d->config.runtime_dir, &d->instance, err);
+	if (!r && owner_check(d->config.runtime_dir, &foreign))
+		log_warning("%s", foreign.text);
 	if (!r)
 		r = start_queue(d, err);
 	if (!r)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/thread.h"
 #include "ctl/client.h"
 #include "ctl/report.h"
@@ -40,6 +41,7 @@ static bool open_standard_fds(void)
 static int load_config(const struct options *options, struct config *config, struct error *err)
 {
 	const char *path = options->config_path;
+	struct error foreign;
 	int r = 0;
 
 	config_init(config);
@@ -47,6 +49,8 @@ static int load_config(const struct options *options, struct config *config, str
 		path = DEFAULT_CONFIG;
 	if (path)
 		r = config_load(config, path, err);
+	if (path && !r && owner_check(path, &foreign))
+		log_warning("%s", foreign.text);
 	return r ? r : config_environment(config, err);
 }
 

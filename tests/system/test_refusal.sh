@@ -72,6 +72,20 @@ check "the first one is untouched" grep -q '"errno": *0' <(stats_request '{"req"
 stop_daemon
 check_equal "and ends well" 0 "$DAEMON_STATUS"
 
+# Accepted, with a warning each: files that are in the hands of somebody else.
+daemon_prepare
+mkdir "$DAEMON_RUNTIME"
+chown 65534 "$DAEMON_RUNTIME"
+chmod 0666 "$DAEMON_CONFIG"
+"$GAMERD" --observe --config "$DAEMON_CONFIG" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "in others' files it starts" grep -qw ready "$DAEMON_LOG"
+check_equal "and warns of the configuration" 1 "$(grep -cF "every user can change $DAEMON_CONFIG" "$DAEMON_LOG")"
+check_equal "and of the directory" 1 "$(grep -cF "$DAEMON_RUNTIME belongs to uid 65534" "$DAEMON_LOG")"
+stop_daemon
+check_equal "it ends with status 0" 0 "$DAEMON_STATUS"
+
 # Degraded, not refused: no proc connector in another network namespace.
 daemon_prepare
 unshare --net "$GAMERD" --observe --config "$DAEMON_CONFIG" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
