@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <bpf/libbpf.h>
 
 #include "loader/internal.h"
 #include "trace.skel.h"
+
+/* The daemon's: about a hundred when it schedules, most of them maps and programs, and some for
+ * those who read. */
+#define DESCRIPTORS_MIN 128
 
 unsigned int loader_probe(struct feature *out, unsigned int max)
 {
@@ -34,6 +39,18 @@ out:
 	return count;
 }
 
+/* Before libbpf runs into the limit, which it tells of in many ways. */
+static int descriptors_check(struct error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_MIN)
+		return 0;
+	return error_set(err, EMFILE,
+			 "at most %lu files may be open (RLIMIT_NOFILE), and scx_gamerd needs %d",
+			 (unsigned long)limit.rlim_cur, DESCRIPTORS_MIN);
+}
+
 int loader_new(const struct config *config, struct loader **out, struct error *err)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -43,6 +60,9 @@ int loader_new(const struct config *config, struct loader **out, struct error *e
 		return error_set(err, ENOMEM, "no memory for the loader");
 	l->ring.fetch_fd = -1;
 	messages_init();
+	ret = descriptors_check(err);
+	if (ret)
+		goto fail;
 	ret = programs_load(l, config, err);
 	if (ret)
 		goto fail;

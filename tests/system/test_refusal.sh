@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need unshare socat python3 flock
+need unshare socat python3 flock prlimit
 
 # Runs the daemon so that it must refuse, and checks how.
 refused() { # STATUS NAME PATTERN CMD...
@@ -50,6 +50,12 @@ refused 2 "slice out of range" "slice-us takes a number from 1000 to 20000, not 
 
 check "the unit does not restart for those" grep -qx 'RestartPreventExitStatus=2' "$ROOT/dist/scx_gamerd.service.in"
 
+for files in 5 8 12 14 16; do
+	refused 1 "$files open files" "error: at most $files files may be open \(RLIMIT_NOFILE\), and scx_gamerd needs" \
+		prlimit --nofile="$files" "${run[@]}"
+	check "$files open files: --check says it, too" grep -q "can't run here: at most $files files" \
+		<(prlimit --nofile="$files" "${run[@]}" --check)
+done
 refused 1 "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
 # In a chroot / is no mount point, and only /sys can be made private.
 refused 1 "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \
