@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/thread.h"
 #include "ctl/client.h"
 #include "ctl/report.h"
@@ -53,25 +54,35 @@ static int block_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* False when nobody takes the lines any more: --stats into a pipe ends with the pipe. */
-static bool print_stats(struct snapshot_store *store, const struct snapshot **base,
-			uint64_t interval_ns)
+/* What happened since *base; 0 or what output_end() says. */
+static int print_stats(struct output *output, struct snapshot_store *store,
+		       const struct snapshot **base, uint64_t interval_ns)
 {
-	const struct snapshot *now;
+	const struct snapshot *now = snapshot_get_fresh(store, interval_ns / 4, STATS_WAIT_MS);
+	FILE *out = output_begin(output);
 	json_t *stats;
+	int r = 0;
 
-	now = snapshot_get_fresh(store, interval_ns / 4, STATS_WAIT_MS);
-	if (*base) {
+	if (out) {
 		stats = report_stats(snapshot_metrics(*base), snapshot_metrics(now));
-		if (stats) {
-			report_print(stdout, stats);
-			fflush(stdout);
-		}
+		if (stats)
+			report_print(out, stats);
 		json_decref(stats);
-		snapshot_put(*base);
+		r = output_end(output);
 	}
+	snapshot_put(*base);
 	*base = now;
-	return !ferror(stdout);
+	return r;
+}
+
+/* After statistics were written: --stats into a pipe ends with the pipe, and with nothing else. */
+static bool are_stats_read(int r)
+{
+	if (r == -EPIPE)
+		log_info("nobody reads the statistics any more");
+	else if (r)
+		log_error("can't write the statistics: %s; trying on", error_name(r));
+	return r != -EPIPE;
 }
 
 static void announce(struct daemon *d)
@@ -99,25 +110,31 @@ static bool is_due(uint64_t due_ns)
 /* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
 static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 {
-	struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = signal_fd, .events = POLLIN},
+				{.events = POLLIN},
+				{.fd = -1, .events = POLLOUT}};
 	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
 	uint64_t next_ns = clock_now_ns() + interval_ns;
 	const struct snapshot *base = NULL;
+	struct output output = {.fd = -1};
 	struct error err;
 	int r;
 
-	if (interval_ns)
-		print_stats(daemon_store(d), &base, interval_ns);
+	if (interval_ns) {
+		output_init(&output, STDOUT_FILENO);
+		base = snapshot_get_fresh(daemon_store(d), interval_ns / 4, STATS_WAIT_MS);
+	}
 	for (;;) {
 		fds[1].fd = daemon_scheduler_fd(d);
+		fds[2].fd = output_fd(&output);
 		r = thread_poll(
-			&main_thread, fds, 2,
+			&main_thread, fds, 3,
 			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
 		if (r < 0)
 			log_error("the main loop failed: %s", error_name(r));
 		if (r < 0 || fds[0].revents)
 			break;
-		if (r > 0 || is_due(daemon_scheduler_due_ns(d))) {
+		if (fds[1].revents || is_due(daemon_scheduler_due_ns(d))) {
 			r = daemon_scheduler_event(d, &err);
 			if (r) {
 				log_error("%s", err.text);
@@ -126,16 +143,17 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 			announce(d);
 			continue;
 		}
+		if (fds[2].revents && !are_stats_read(output_flush(&output)))
+			break;
 		if (!interval_ns || !is_due(next_ns))
 			continue;
-		if (!print_stats(daemon_store(d), &base, interval_ns)) {
-			log_info("nobody reads the statistics any more");
+		if (!are_stats_read(print_stats(&output, daemon_store(d), &base, interval_ns)))
 			break;
-		}
 		next_ns += interval_ns;
-		if (next_ns < clock_now_ns()) /* suspended, or stdout was stuck */
+		if (next_ns < clock_now_ns()) /* suspended */
 			next_ns = clock_now_ns() + interval_ns;
 	}
+	output_fini(&output);
 	snapshot_put(base);
 	return r < 0 ? r : 0;
 }
