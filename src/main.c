@@ -188,20 +188,31 @@ static int run(const struct config *config, const struct options *options)
 	return r ? 1 : 0;
 }
 
+/* The status of a command that prints: 1 if not all of it could be written. */
+static int finish_printing(int status)
+{
+	int error = fflush(stdout) ? -errno : 0;
+
+	if (!error && !ferror(stdout))
+		return status;
+	log_error("can't write to standard output: %s", error_name(error ? error : -EIO));
+	return 1;
+}
+
 static int dispatch(const struct options *options, const struct config *config)
 {
 	switch (options->command) {
 	case COMMAND_HELP:
 		options_usage(stdout);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_HELP_STATS:
 		metrics_write_help(stdout);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_VERSION:
 		printf("scx_gamerd %s %s\n", GAMERD_VERSION, GAMERD_TRIPLE);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_CHECK:
-		return daemon_check(config, stdout);
+		return finish_printing(daemon_check(config, stdout));
 	case COMMAND_MONITOR:
 		return client_monitor(config, options->interval_s) ? 1 : 0;
 	case COMMAND_WATCH_INPUT:

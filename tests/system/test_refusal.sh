@@ -45,6 +45,15 @@ refused "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 
 	env SCX_TIMEOUT_MS=never "${run[@]}"
 refused "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001
 
+full() { # ARGS...
+	"$GAMERD" --config "$DAEMON_CONFIG" "$@" >/dev/full
+}
+export -f full
+export GAMERD DAEMON_CONFIG
+for command in --help --help-stats --version --check; do
+	refused "$command to a full disk" "can't write to standard output: No space left" bash -c 'full "$@"' bash $command
+done
+
 refused "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
 # In a chroot / is no mount point, and only /sys can be made private.
 refused "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \
