@@ -30,7 +30,6 @@ static int load_config(const struct options *options, struct config *config, str
 	const char *path = options->config_path;
 	int r = 0;
 
-	config_init(config);
 	if (!path && (!access(DEFAULT_CONFIG, F_OK) || errno != ENOENT))
 		path = DEFAULT_CONFIG;
 	if (path)
@@ -222,6 +221,13 @@ static int dispatch(const struct options *options, const struct config *config)
 	}
 }
 
+/* What only prints about the program itself: a broken configuration must not keep it from that. */
+static bool needs_config(enum options_command command)
+{
+	return command != COMMAND_HELP && command != COMMAND_HELP_STATS &&
+	       command != COMMAND_VERSION;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -230,8 +236,9 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init(LOG_INFO);
+	config_init(&config);
 	r = options_parse(argc, argv, &options, &err);
-	if (!r)
+	if (!r && needs_config(options.command))
 		r = load_config(&options, &config, &err);
 	if (r) {
 		log_error("%s", err.text);

@@ -41,6 +41,9 @@ echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
 refused "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
 refused "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
+for command in --help --help-stats --version; do
+	check "$command all the same" grep -q . <("$GAMERD" --config "$TEST_DIR/bad.json" $command 2>/dev/null)
+done
 refused "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not 'never'" \
 	env SCX_TIMEOUT_MS=never "${run[@]}"
 refused "slice out of range" "slice-us takes a number from 1000 to 20000, not '20001'" "${run[@]}" --slice-us 20001
