@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -72,14 +73,6 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* Names of processes and files come from anybody: what they contain must not forge a line. */
-static void mask_controls(char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-}
-
 /* Lines stderr had no room for, since the last one that passed. */
 static _Atomic uint64_t lost_lines;
 
@@ -132,7 +125,7 @@ static void write_line(enum log_level level, const char *suffix, const char *fmt
 	}
 	memcpy(line + start + length, suffix, suffix_length); /* NOLINT: put together by length */
 	length += start + suffix_length;
-	mask_controls(line + start, length - start);
+	utf8_mask(line + start, length - start); /* a name in it must not forge a line */
 	line[length++] = '\n';
 
 	put_or_lose(level, line, length);

@@ -137,8 +137,9 @@ static void test_long_line_is_cut(void **state)
 
 static void test_control_characters_cannot_forge_lines(void **state)
 {
-	log_info("comm %s", "a\n<0>b\x1b[2J\x7f");
-	assert_true(matches(captured(), "info: comm a\\?<0>b\\?\\[2J\\?\n$"));
+	log_info("comm %s", "a\n<0>b\x1b[2J\x7f\xc2\x9b\x9b"
+			    "A");
+	assert_true(matches(captured(), "info: comm a\\?<0>b\\?\\[2J\\?\\?\\?\\?A\n$"));
 }
 
 static void test_errno_survives(void **state)
