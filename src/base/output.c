@@ -20,20 +20,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_again(int fd)
+int output_reopen(int fd)
 {
+	int flags = fcntl(fd, F_GETFL);
 	char path[32];
 	struct stat st;
 
-	if (fstat(fd, &st) || (!S_ISFIFO(st.st_mode) && !isatty(fd)))
+	if (flags < 0 || fstat(fd, &st) || (!S_ISFIFO(st.st_mode) && !isatty(fd)))
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (flags & O_DIRECT));
 }
 
 void output_init(struct output *o, int fd)
 {
-	int opened = open_again(fd);
+	int opened = output_reopen(fd);
 
 	*o = (struct output){.fd = opened < 0 ? fd : opened, .is_opened = opened >= 0};
 }

@@ -30,6 +30,10 @@ struct output {
 	uint64_t left_out; /* blocks since the last that passed */
 };
 
+/* A non-blocking file description of our own for the pipe or terminal that `fd` is; -1: it is none,
+ * or can't be opened. To be closed. */
+int output_reopen(int fd);
+
 void output_init(struct output *o, int fd);
 void output_fini(struct output *o); /* the rest of a block is lost */
 
