@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/owner.h"
 #include "base/thread.h"
 #include "ctl/client.h"
@@ -44,7 +45,6 @@ static int load_config(const struct options *options, struct config *config, str
 	struct error foreign;
 	int r = 0;
 
-	config_init(config);
 	if (!path && (!access(DEFAULT_CONFIG, F_OK) || errno != ENOENT))
 		path = DEFAULT_CONFIG;
 	if (path)
@@ -75,25 +75,35 @@ static int block_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* False when nobody takes the lines any more: --stats into a pipe ends with the pipe. */
-static bool print_stats(struct snapshot_store *store, const struct snapshot **base,
-			uint64_t interval_ns)
+/* What happened since *base; 0 or what output_end() says. */
+static int print_stats(struct output *output, struct snapshot_store *store,
+		       const struct snapshot **base, uint64_t interval_ns)
 {
-	const struct snapshot *now;
+	const struct snapshot *now = snapshot_get_fresh(store, interval_ns / 4, STATS_WAIT_MS);
+	FILE *out = output_begin(output);
 	json_t *stats;
+	int r = 0;
 
-	now = snapshot_get_fresh(store, interval_ns / 4, STATS_WAIT_MS);
-	if (*base) {
+	if (out) {
 		stats = report_stats(snapshot_metrics(*base), snapshot_metrics(now));
-		if (stats) {
-			report_print(stdout, stats);
-			fflush(stdout);
-		}
+		if (stats)
+			report_print(out, stats);
 		json_decref(stats);
-		snapshot_put(*base);
+		r = output_end(output);
 	}
+	snapshot_put(*base);
 	*base = now;
-	return !ferror(stdout);
+	return r;
+}
+
+/* After statistics were written: --stats into a pipe ends with the pipe, and with nothing else. */
+static bool are_stats_read(int r)
+{
+	if (r == -EPIPE)
+		log_info("nobody reads the statistics any more");
+	else if (r)
+		log_error("can't write the statistics: %s; trying on", error_name(r));
+	return r != -EPIPE;
 }
 
 static void announce(struct daemon *d)
@@ -121,25 +131,31 @@ static bool is_due(uint64_t due_ns)
 /* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
 static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 {
-	struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = signal_fd, .events = POLLIN},
+				{.events = POLLIN},
+				{.fd = -1, .events = POLLOUT}};
 	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
 	uint64_t next_ns = clock_now_ns() + interval_ns;
 	const struct snapshot *base = NULL;
+	struct output output = {.fd = -1};
 	struct error err;
 	int r;
 
-	if (interval_ns)
-		print_stats(daemon_store(d), &base, interval_ns);
+	if (interval_ns) {
+		output_init(&output, STDOUT_FILENO);
+		base = snapshot_get_fresh(daemon_store(d), interval_ns / 4, STATS_WAIT_MS);
+	}
 	for (;;) {
 		fds[1].fd = daemon_scheduler_fd(d);
+		fds[2].fd = output_fd(&output);
 		r = thread_poll(
-			&main_thread, fds, 2,
+			&main_thread, fds, 3,
 			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
 		if (r < 0)
 			log_error("the main loop failed: %s", error_name(r));
 		if (r < 0 || fds[0].revents)
 			break;
-		if (r > 0 || is_due(daemon_scheduler_due_ns(d))) {
+		if (fds[1].revents || is_due(daemon_scheduler_due_ns(d))) {
 			r = daemon_scheduler_event(d, &err);
 			if (r) {
 				log_error("%s", err.text);
@@ -148,16 +164,17 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 			announce(d);
 			continue;
 		}
+		if (fds[2].revents && !are_stats_read(output_flush(&output)))
+			break;
 		if (!interval_ns || !is_due(next_ns))
 			continue;
-		if (!print_stats(daemon_store(d), &base, interval_ns)) {
-			log_info("nobody reads the statistics any more");
+		if (!are_stats_read(print_stats(&output, daemon_store(d), &base, interval_ns)))
 			break;
-		}
 		next_ns += interval_ns;
-		if (next_ns < clock_now_ns()) /* suspended, or stdout was stuck */
+		if (next_ns < clock_now_ns()) /* suspended */
 			next_ns = clock_now_ns() + interval_ns;
 	}
+	output_fini(&output);
 	snapshot_put(base);
 	return r < 0 ? r : 0;
 }
@@ -192,20 +209,31 @@ static int run(const struct config *config, const struct options *options)
 	return r ? 1 : 0;
 }
 
+/* The status of a command that prints: 1 if not all of it could be written. */
+static int finish_printing(int status)
+{
+	int error = fflush(stdout) ? -errno : 0;
+
+	if (!error && !ferror(stdout))
+		return status;
+	log_error("can't write to standard output: %s", error_name(error ? error : -EIO));
+	return 1;
+}
+
 static int dispatch(const struct options *options, const struct config *config)
 {
 	switch (options->command) {
 	case COMMAND_HELP:
 		options_usage(stdout);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_HELP_STATS:
 		metrics_write_help(stdout);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_VERSION:
 		printf("scx_gamerd %s %s\n", GAMERD_VERSION, GAMERD_TRIPLE);
-		return 0;
+		return finish_printing(0);
 	case COMMAND_CHECK:
-		return daemon_check(config, stdout);
+		return finish_printing(daemon_check(config, stdout));
 	case COMMAND_MONITOR:
 		return client_monitor(config, options->interval_s) ? 1 : 0;
 	case COMMAND_WATCH_INPUT:
@@ -213,6 +241,13 @@ static int dispatch(const struct options *options, const struct config *config)
 	default:
 		return run(config, options);
 	}
+}
+
+/* What only prints about the program itself: a broken configuration must not keep it from that. */
+static bool needs_config(enum options_command command)
+{
+	return command != COMMAND_HELP && command != COMMAND_HELP_STATS &&
+	       command != COMMAND_VERSION;
 }
 
 int main(int argc, char **argv)
@@ -225,8 +260,9 @@ int main(int argc, char **argv)
 	if (!open_standard_fds())
 		return 1;
 	log_init(LOG_INFO);
+	config_init(&config);
 	r = options_parse(argc, argv, &options, &err);
-	if (!r)
+	if (!r && needs_config(options.command))
 		r = load_config(&options, &config, &err);
 	if (r) {
 		log_error("%s", err.text);

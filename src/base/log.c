@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/output.h"
+#include "base/utf8.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -29,6 +31,7 @@ static const struct {
 
 static _Atomic int max_level = LOG_INFO;
 static atomic_bool is_journal;
+static _Atomic int own_fd = -1; /* of the pipe or terminal that stderr is, non-blocking */
 
 /* JOURNAL_STREAM is inherited by whatever a service starts; only if it names the very file that
  * stderr is does the journal read our lines. */
@@ -47,8 +50,13 @@ static bool stderr_is_journal(void)
 
 void log_init(enum log_level level)
 {
+	int replaced;
+
 	atomic_store(&max_level, level);
 	atomic_store(&is_journal, stderr_is_journal());
+	replaced = atomic_exchange(&own_fd, output_reopen(STDERR_FILENO));
+	if (replaced >= 0)
+		close(replaced);
 }
 
 int log_enabled(enum log_level level)
@@ -72,28 +80,31 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* Names of processes and files come from anybody: what they contain must not forge a line. */
-static void mask_controls(char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-}
-
 /* Lines stderr had no room for, since the last one that passed. */
 static _Atomic uint64_t lost_lines;
+static atomic_bool is_cut; /* the last line that passed has no end */
 
-static void put(const char *line, size_t length)
+static void put(int fd, const char *line, size_t length)
 {
-	while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)
-		;
+	ssize_t n;
+
+	do
+		n = write(fd, line, length);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)length || (n < 0 && errno != EAGAIN))
+		return;
+	atomic_fetch_add(&lost_lines, 1);
+	if (n > 0)
+		atomic_store(&is_cut, true);
 }
 
 /* Nobody who fails to drain a pipe, or stops a terminal, may hold up the thread that logs. Where
- * poll() finds room there is a page of it, enough for several lines. */
+ * poll() finds room in a pipe there is a page of it, enough for several lines; in a terminal there
+ * may be less, or another thread may take it: so the description should be a non-blocking one. */
 static void put_or_lose(enum log_level level, const char *line, size_t length)
 {
-	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int own = atomic_load_explicit(&own_fd, memory_order_relaxed);
+	struct pollfd fd = {.fd = own < 0 ? STDERR_FILENO : own, .events = POLLOUT};
 	char notice[128];
 	uint64_t lost;
 	size_t start;
@@ -105,12 +116,14 @@ static void put_or_lose(enum log_level level, const char *line, size_t length)
 	}
 	lost = atomic_exchange(&lost_lines, 0);
 	if (lost) {
-		start = put_prefix(notice, sizeof(notice), level);
+		start = atomic_exchange(&is_cut, false);
+		notice[0] = '\n';
+		start += put_prefix(notice + start, sizeof(notice) - start, level);
 		n = snprintf(notice + start, sizeof(notice) - start,
 			     "%llu lines lost: stderr had no room\n", (unsigned long long)lost);
-		put(notice, start + (size_t)n);
+		put(fd.fd, notice, start + (size_t)n);
 	}
-	put(line, length);
+	put(fd.fd, line, length);
 }
 
 /* One line, `suffix` kept whole when the text has to be cut. */
@@ -132,7 +145,7 @@ static void write_line(enum log_level level, const char *suffix, const char *fmt
 	}
 	memcpy(line + start + length, suffix, suffix_length); /* NOLINT: put together by length */
 	length += start + suffix_length;
-	mask_controls(line + start, length - start);
+	utf8_mask(line + start, length - start); /* a name in it must not forge a line */
 	line[length++] = '\n';
 
 	put_or_lose(level, line, length);

@@ -29,8 +29,8 @@ struct log_limit {
 };
 
 /* Lines above `level` are dropped. Under systemd (JOURNAL_STREAM names stderr) lines carry <N>
- * instead of a time stamp. Control characters are masked. */
-void log_init(enum log_level level);
+ * instead of a time stamp. Control characters are masked (utf8.h). */
+void log_init(enum log_level level); /* while one thread exists */
 int log_enabled(enum log_level level);
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *fmt, ...);
 __attribute__((format(printf, 3, 4))) void

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/output.h"
 #include "ctl/endpoint.h"
 #include "ctl/protocol.h"
 #include "ctl/report.h"
@@ -24,7 +26,8 @@
 
 struct session {
 	const struct config *config;
-	void (*print)(struct session *s, const json_t *stats);
+	void (*print)(struct session *s, FILE *out, const json_t *stats);
+	struct output out;
 	uint64_t interval_ns;
 	int signal_fd;
 	int fd; /* -1: no connection */
@@ -35,38 +38,47 @@ struct session {
 	size_t reply_length, reply_size;
 };
 
-static void tell(const char *text)
-{
-	fprintf(stderr, "scx_gamerd: %s\n", text);
-}
-
 /* Only when it begins. */
 static void tell_waiting(struct session *s, const char *text)
 {
 	if (!s->is_waiting)
-		tell(text);
+		log_info("%s", text);
 	s->is_waiting = true;
 }
 
-/* Waits until fd (-1: none) is readable: 1, until the deadline: 0, -ECANCELED on a signal. */
+/* After output was written: 0, or -ECANCELED when nobody reads it any more. */
+static int follow_output(int ret)
+{
+	if (ret && ret != -EPIPE)
+		log_error("can't write to standard output: %s; trying on", error_name(ret));
+	return ret == -EPIPE ? -ECANCELED : 0;
+}
+
+/* Waits until fd (-1: none) is readable: 1, until the deadline: 0, -ECANCELED on a signal or when
+ * nobody reads. Meanwhile the rest of a block is written. */
 static int wait_until(struct session *s, int fd, uint64_t deadline_ns)
 {
 	struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN},
-			       {.fd = fd, .events = POLLIN}};
+			       {.fd = fd, .events = POLLIN},
+			       {.events = POLLOUT}};
 
 	for (;;) {
 		uint64_t now = clock_now_ns();
 		uint64_t left = now < deadline_ns ? deadline_ns - now : 0;
 		struct timespec timeout = {.tv_sec = (time_t)(left / NSEC_PER_SEC),
 					   .tv_nsec = (long)(left % NSEC_PER_SEC)};
-		int ret = ppoll(fds, 2, &timeout, NULL);
+		int ret;
 
+		fds[2].fd = output_fd(&s->out);
+		ret = ppoll(fds, 3, &timeout, NULL);
 		if (ret < 0 && errno != EINTR)
 			return -errno;
 		if (fds[0].revents)
 			return -ECANCELED;
-		if (ret >= 0)
-			return fds[1].revents != 0;
+		if (ret > 0 && fds[2].revents && follow_output(output_flush(&s->out)))
+			return -ECANCELED;
+		if (ret == 0 || (ret > 0 && fds[1].revents))
+			return ret != 0;
 	}
 }
 
@@ -98,8 +110,7 @@ static int open_connection(struct session *s)
 		return 0;
 	}
 	if (!is_absent(fd)) {
-		snprintf(text, sizeof(text), "can't connect to %s: %s", own, error_name(fd));
-		tell(text);
+		log_error("can't connect to %s: %s", own, error_name(fd));
 		return fd;
 	}
 	snprintf(text, sizeof(text), "no daemon at %s yet; waiting for one", own);
@@ -138,6 +149,16 @@ static int read_line(struct session *s)
 	}
 }
 
+static int print_block(struct session *s, const json_t *stats)
+{
+	FILE *out = output_begin(&s->out);
+
+	if (!out)
+		return 0;
+	s->print(s, out, stats);
+	return follow_output(output_end(&s->out));
+}
+
 /* Asks once and prints, unless this was the baseline. -EPIPE: connect again. */
 static int ask(struct session *s)
 {
@@ -160,13 +181,10 @@ static int ask(struct session *s)
 		return -EPIPE;
 	}
 	if (s->is_waiting)
-		tell("connected");
+		log_info("connected");
 	s->is_waiting = false;
-	if (s->has_baseline) {
-		s->print(s, stats);
-		if (fflush(stdout) == EOF || ferror(stdout))
-			ret = errno == EPIPE ? -ECANCELED : -errno;
-	}
+	if (s->has_baseline)
+		ret = print_block(s, stats);
 	json_decref(stats);
 	return ret;
 }
@@ -198,7 +216,7 @@ static int step(struct session *s)
 }
 
 static int run(const struct config *config, double interval_s,
-	       void (*print)(struct session *s, const json_t *stats))
+	       void (*print)(struct session *s, FILE *out, const json_t *stats))
 {
 	struct session s = {.config = config, .print = print, .fd = -1};
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, old_action;
@@ -219,9 +237,11 @@ static int run(const struct config *config, double interval_s,
 	sigaction(SIGPIPE, &ignore, &old_action);
 	s.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	ret = s.signal_fd < 0 ? -errno : 0;
+	output_init(&s.out, STDOUT_FILENO);
 	while (ret >= 0)
 		ret = step(&s);
 
+	output_fini(&s.out);
 	disconnect(&s);
 	free(s.reply);
 	if (s.signal_fd >= 0) {
@@ -234,26 +254,24 @@ static int run(const struct config *config, double interval_s,
 	return ret == -ECANCELED ? 0 : ret;
 }
 
-static void print_monitor(struct session *s, const json_t *stats)
+static void print_monitor(struct session *s, FILE *out, const json_t *stats)
 {
-	report_print(stdout, stats);
+	report_print(out, stats);
 }
 
-static void print_input(struct session *s, const json_t *stats)
+static void print_input(struct session *s, FILE *out, const json_t *stats)
 {
 	const char *missing = report_input_missing(stats);
-	char text[256];
 
 	if (!missing) {
 		s->told[0] = '\0';
-		report_print_input(stdout, stats);
+		report_print_input(out, stats);
 		return;
 	}
 	if (!strncmp(missing, s->told, sizeof(s->told) - 1))
 		return;
 	snprintf(s->told, sizeof(s->told), "%s", missing);
-	snprintf(text, sizeof(text), "input events can't be seen here: %s", s->told);
-	tell(text);
+	log_info("input events can't be seen here: %s", s->told);
 }
 
 int client_monitor(const struct config *config, double interval_s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The "top" object as lines for people. It may come from another version of the daemon, so every
- * field may be missing or of another type: it then counts as 0 or "".
+ * field may be missing or of another type: it then counts as 0 or "". Strings in it are names that
+ * anybody chose, so text() and shown() are the only ways to print one.
  */
 #include "ctl/report.h"
 
@@ -10,8 +11,9 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
-#define TEXT_MAX 24
+#define TEXT_MAX 32
 #define COLUMNS 100
 #define OLDEST_SHOWN_NS (500 * NSEC_PER_MSEC)
 
@@ -22,11 +24,24 @@ static uint64_t number(const json_t *object, const char *key)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
-static const char *text(const json_t *object, const char *key)
+/* As much of a string as a column has, without control characters. */
+static const char *shown(const char *string, char out[TEXT_MAX])
+{
+	snprintf(out, TEXT_MAX, "%s", string);
+	utf8_mask(out, strlen(out));
+	return out;
+}
+
+static const char *string(const json_t *object, const char *key)
 {
 	const char *value = json_string_value(json_object_get(object, key));
 
 	return value ? value : "";
+}
+
+static const char *text(const json_t *object, const char *key, char out[TEXT_MAX])
+{
+	return shown(string(object, key), out);
 }
 
 static double per_second(const json_t *object, const char *key, double seconds)
@@ -82,12 +97,14 @@ static void print_servers(FILE *out, const json_t *servers)
 	json_object_foreach((json_t *)servers, pid, s)
 	{
 		uint64_t latency_ns = number(s, "detect_latency_ns");
-		char found[TEXT_MAX] = "-";
+		char found[TEXT_MAX] = "-", comm[TEXT_MAX], id[TEXT_MAX];
+		char role[TEXT_MAX], source[TEXT_MAX];
 
 		if (latency_ns)
 			duration(latency_ns, found);
-		fprintf(out, "  %-16.15s%8.8s  %-14.13s%-9.8s%8" PRIu64 "%12s\n", text(s, "comm"),
-			pid, text(s, "role"), text(s, "source"), number(s, "threads"), found);
+		fprintf(out, "  %-16.15s%8.8s  %-14.13s%-9.8s%8" PRIu64 "%12s\n",
+			text(s, "comm", comm), shown(pid, id), text(s, "role", role),
+			text(s, "source", source), number(s, "threads"), found);
 	}
 }
 
@@ -101,6 +118,7 @@ static void print_classes(FILE *out, const json_t *classes, double seconds)
 	json_object_foreach((json_t *)classes, name, c)
 	{
 		char p50[TEXT_MAX] = "-", p99[TEXT_MAX] = "-", max[TEXT_MAX] = "-";
+		char class[TEXT_MAX];
 
 		if (!number(c, "threads") && !number(c, "wakeups") && !number(c, "wait_count"))
 			continue;
@@ -109,8 +127,8 @@ static void print_classes(FILE *out, const json_t *classes, double seconds)
 			duration(number(c, "wait_p99_ns"), p99);
 			duration(number(c, "wait_max_ns"), max);
 		}
-		fprintf(out, "  %-16.15s%8" PRIu64 "%11.1f%8.2f%10.1f%11s%11s%11s\n", name,
-			number(c, "threads"), per_second(c, "wakeups", seconds),
+		fprintf(out, "  %-16.15s%8" PRIu64 "%11.1f%8.2f%10.1f%11s%11s%11s\n",
+			shown(name, class), number(c, "threads"), per_second(c, "wakeups", seconds),
 			per_second(c, "runtime_ns", seconds) / 1e7,
 			per_second(c, "wait_count", seconds), p50, p99, max);
 	}
@@ -153,14 +171,14 @@ static void print_kernel_events(FILE *out, const json_t *events)
 
 	json_object_foreach((json_t *)events, name, event)
 	{
-		char text[COLUMNS / 2];
-		const char *shown;
+		char entry[COLUMNS / 2], label[TEXT_MAX];
+		const char *part;
 		int length;
 
 		if (!number(event, "total"))
 			continue;
-		shown = strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
-		length = snprintf(text, sizeof(text), "  %.24s %" PRIu64, shown,
+		part = strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
+		length = snprintf(entry, sizeof(entry), "  %.24s %" PRIu64, shown(part, label),
 				  number(event, "total"));
 		if (column + length > COLUMNS) {
 			fputc('\n', out);
@@ -168,7 +186,7 @@ static void print_kernel_events(FILE *out, const json_t *events)
 		}
 		if (!column)
 			column = fprintf(out, "  kernel");
-		column += fprintf(out, "%s", text);
+		column += fprintf(out, "%s", entry);
 	}
 	if (column)
 		fputc('\n', out);
@@ -178,7 +196,7 @@ static void print_kernel_events(FILE *out, const json_t *events)
 static void print_oldest(FILE *out, const json_t *classes)
 {
 	const char *name, *class = NULL;
-	char age[TEXT_MAX];
+	char age[TEXT_MAX], label[TEXT_MAX];
 	uint64_t oldest_ns = OLDEST_SHOWN_NS - 1;
 	json_t *c;
 
@@ -190,8 +208,8 @@ static void print_oldest(FILE *out, const json_t *classes)
 		class = name;
 	}
 	if (class)
-		fprintf(out, "  a thread of class %.15s has been runnable for %s\n", class,
-			duration(oldest_ns, age));
+		fprintf(out, "  a thread of class %.15s has been runnable for %s\n",
+			shown(class, label), duration(oldest_ns, age));
 }
 
 static void print_long_waits(FILE *out, const json_t *waits)
@@ -201,14 +219,14 @@ static void print_long_waits(FILE *out, const json_t *waits)
 
 	json_array_foreach((json_t *)waits, i, w)
 	{
-		char wait[TEXT_MAX];
+		char wait[TEXT_MAX], class[TEXT_MAX], comm[TEXT_MAX], holder[TEXT_MAX];
 
 		fprintf(out,
 			"  waited %-8s %s %.15s[%" PRIu64 "]%s on CPU %" PRIu64
 			" behind %.15s[%" PRIu64 "]%s\n",
-			duration(number(w, "wait_ns"), wait), text(w, "class"), text(w, "comm"),
-			number(w, "pid"), number(w, "is_rt") ? " (rt)" : "", number(w, "cpu"),
-			text(w, "holder_comm"), number(w, "holder_pid"),
+			duration(number(w, "wait_ns"), wait), text(w, "class", class),
+			text(w, "comm", comm), number(w, "pid"), number(w, "is_rt") ? " (rt)" : "",
+			number(w, "cpu"), text(w, "holder_comm", holder), number(w, "holder_pid"),
 			number(w, "holder_is_rt") ? " (rt)" : "");
 	}
 }
@@ -216,11 +234,11 @@ static void print_long_waits(FILE *out, const json_t *waits)
 void report_print(FILE *out, const json_t *stats)
 {
 	double seconds = (double)number(stats, "interval_ns") / 1e9;
-	char up[TEXT_MAX];
+	char up[TEXT_MAX], version[TEXT_MAX], mode[TEXT_MAX], source[TEXT_MAX];
 
 	fprintf(out, "scx_gamerd %.16s  %.8s, %.8s  up %s  last %.1f s  cpu %.3f %%\n",
-		text(stats, "version"), text(stats, "mode"), text(stats, "source"),
-		uptime(number(stats, "uptime_ns"), up), seconds,
+		text(stats, "version", version), text(stats, "mode", mode),
+		text(stats, "source", source), uptime(number(stats, "uptime_ns"), up), seconds,
 		per_second(stats, "self_cpu_ns_total", seconds) / 1e7);
 	print_servers(out, json_object_get(stats, "servers"));
 	print_classes(out, json_object_get(stats, "classes"), seconds);
@@ -234,7 +252,7 @@ void report_print(FILE *out, const json_t *stats)
 
 const char *report_input_missing(const json_t *stats)
 {
-	const char *hook = text(stats, "input_hook");
+	const char *hook = string(stats, "input_hook");
 
 	return *hook && strcmp(hook, "available") ? hook : NULL;
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAME_MAX_LEN 15 /* 127.255.255.255; "localhost" is shorter */
+#define AUTHORITY_MAX 22 /* 127.255.255.255:65535 */
+#define NAME_MAX_LEN 15	 /* 127.255.255.255; "localhost" is shorter */
 
 /* ":1" to ":65535", or nothing. */
 static bool is_port_or_end(const char *s)
@@ -82,6 +83,28 @@ int guard_request(const struct mg_request_info *ri, const char **why)
 			       : 0;
 	if (!guard_host_is_loopback(host))
 		return refuse(403, "Host is not a name or address of the loopback interface", why);
+	return 0;
+}
+
+int guard_target(const char *target, const char **path, const char **why)
+{
+	static const char scheme[] = "http://";
+	char authority[AUTHORITY_MAX] = "";
+	size_t length;
+
+	*path = target;
+	if (*target == '/' || !strcmp(target, "*"))
+		return 0;
+	if (strncasecmp(target, scheme, sizeof(scheme) - 1))
+		return refuse(400, "the request target is neither a path nor an http URI", why);
+	target += sizeof(scheme) - 1;
+	length = strcspn(target, "/");
+	if (length >= sizeof(authority))
+		length = 0;
+	memcpy(authority, target, length);
+	if (!guard_host_is_loopback(authority))
+		return refuse(403, "the request target is not on the loopback interface", why);
+	*path = target + length;
 	return 0;
 }
 

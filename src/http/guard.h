@@ -23,6 +23,10 @@ const char *guard_header(const struct mg_request_info *ri, const char *name, uns
 /* Framing and Host: 0, or the HTTP status of the refusal and one sentence in *why. */
 int guard_request(const struct mg_request_info *ri, const char **why);
 
+/* What is asked for: a path, "*", or an http URI (RFC 9112, 3.2), whose host must be what a Host
+ * header must be. Sets *path, which may go on with a query, within `target`; or as above. */
+int guard_target(const char *target, const char **path, const char **why);
+
 /* Neither GET nor HEAD has a body here: 0 or 400. */
 int guard_body(const struct mg_request_info *ri, const char **why);
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * civetweb reads and parses; everything else is decided in begin_request, which sees each request
- * before civetweb would answer anything by itself (CORS preflight, files, websockets).
+ * before civetweb would answer anything by itself (CORS preflight, files, websockets). Only a
+ * target that civetweb takes for another server's ("*", or an absolute URI) never gets there: it
+ * would close the connection without a word, and just before that, in connection_close, it is
+ * answered.
  *
  * civetweb's master thread sits in poll() on the listening socket for up to two seconds before it
  * notices that it is to stop. So http_stop() first shuts that socket and all connections down,
@@ -53,9 +56,28 @@ static int on_init_connection(const struct mg_connection *conn, void **conn_data
 	return 0;
 }
 
+/* Whether it has a whole request that was given neither to begin_request nor to http_error. */
+static bool is_unanswered(const struct mg_connection *conn)
+{
+	const struct mg_request_info *ri = mg_get_request_info(conn);
+
+	return ri && ri->request_uri && !ri->local_uri_raw && !reply_was_refused(conn);
+}
+
 static void on_connection_close(const struct mg_connection *conn)
 {
-	slots_leave(&server_of(conn)->slots, conn);
+	struct http_server *server = server_of(conn);
+	bool is_rejected;
+
+	if (is_unanswered(conn)) {
+		/* const for the callback, not for the connection: it is open until this returns */
+		struct mg_connection *open = (struct mg_connection *)conn;
+
+		reply_may_keep(open, false);
+		route_request(server->store, open, &is_rejected);
+		count(server, is_rejected);
+	}
+	slots_leave(&server->slots, conn);
 }
 
 /* As civetweb sees it, or stricter: what it closes must have been told so. */
@@ -105,6 +127,7 @@ static int on_http_error(struct mg_connection *conn, int status, const char *tex
 		text = "this is no HTTP request of at most 8 KiB";
 	}
 	reply_error(conn, status, text);
+	reply_refused(conn);
 	return 0;
 }
 

@@ -30,10 +30,22 @@ __attribute__((format(printf, 4, 5))) static void add(char *head, size_t size, s
 		*used += (size_t)length;
 }
 
-/* civetweb's word for data of ours that goes with a connection: NULL or not is all we need. */
+/* civetweb keeps one pointer of ours with each connection: NULL, or one of these marks. */
+static char kept_mark, refused_mark;
+
 void reply_may_keep(struct mg_connection *conn, bool may_keep)
 {
-	mg_set_user_connection_data(conn, may_keep ? conn : NULL);
+	mg_set_user_connection_data(conn, may_keep ? &kept_mark : NULL);
+}
+
+void reply_refused(struct mg_connection *conn)
+{
+	mg_set_user_connection_data(conn, &refused_mark);
+}
+
+bool reply_was_refused(const struct mg_connection *conn)
+{
+	return mg_get_user_connection_data(conn) == &refused_mark;
 }
 
 static void write_all(struct mg_connection *conn, const void *bytes, size_t length)
@@ -63,7 +75,7 @@ static void write_whole(struct mg_connection *conn, const char *head, size_t hea
 int reply_send(struct mg_connection *conn, const struct reply *reply)
 {
 	const struct mg_request_info *ri = mg_get_request_info(conn);
-	bool is_kept = reply->status < 400 && mg_get_user_connection_data(conn);
+	bool is_kept = reply->status < 400 && mg_get_user_connection_data(conn) == &kept_mark;
 	char head[HEAD_MAX];
 	size_t used = 0;
 

@@ -25,6 +25,11 @@ struct reply {
 /* Whether the connection may be kept once this request is answered; after an error it is not. */
 void reply_may_keep(struct mg_connection *conn, bool may_keep);
 
+/* civetweb has refused the request by itself, and we have answered: there is nothing more to come.
+ */
+void reply_refused(struct mg_connection *conn);
+bool reply_was_refused(const struct mg_connection *conn);
+
 /* Sends it; a HEAD request gets the same without the body. Returns the status. */
 int reply_send(struct mg_connection *conn, const struct reply *reply);
 

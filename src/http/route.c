@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every request walks the same way: framing and Host, path, method, body, query; then its route.
- * Paths are compared as they came on the wire: nothing is decoded, no dot segment is resolved, so
- * there is one spelling of each.
+ * Every request walks the same way: framing and Host, target, path, method, body, query; then its
+ * route. Paths are compared as they came on the wire: nothing is decoded, no dot segment is
+ * resolved, so there is one spelling of each.
  */
 #include "http/route.h"
 
@@ -131,12 +131,12 @@ static int answer_index(const struct request *r)
 				   });
 }
 
-static const struct route *find(const char *path)
+static const struct route *find(const char *path, size_t length)
 {
 	unsigned int i;
 
 	for (i = 0; i < ROUTES; i++)
-		if (!strcmp(path, routes[i].path))
+		if (strlen(routes[i].path) == length && !memcmp(path, routes[i].path, length))
 			return &routes[i];
 	return NULL;
 }
@@ -144,25 +144,35 @@ static const struct route *find(const char *path)
 int route_request(struct snapshot_store *store, struct mg_connection *conn, bool *is_rejected)
 {
 	struct request r = {.conn = conn, .info = mg_get_request_info(conn), .store = store};
+	const char *method = r.info->request_method;
+	bool is_read = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+	const char *path, *query, *why;
 	const struct route *route;
 	struct error err;
-	const char *why;
 	bool is_given;
+	size_t length;
 	int status;
 
 	*is_rejected = true;
 	status = guard_request(r.info, &why);
+	if (!status)
+		status = guard_target(r.info->request_uri, &path, &why);
 	if (status)
 		return reply_error(conn, status, why);
-	route = find(r.info->local_uri_raw);
-	if (!route)
+	length = strcspn(path, "?");
+	if (path[length])
+		query = path + length + 1;
+	else /* civetweb has cut it off, unless it does not know the target: then it is stale */
+		query = r.info->local_uri_raw ? r.info->query_string : NULL;
+	route = find(path, length);
+	if (!route && (is_read || strcmp(path, "*")))
 		return reply_error(conn, 404, "no such path; GET / lists what there is");
-	if (strcmp(r.info->request_method, "GET") && strcmp(r.info->request_method, "HEAD"))
+	if (!is_read)
 		return reply_error(conn, 405, "only GET and HEAD are served");
 	status = guard_body(r.info, &why);
 	if (status)
 		return reply_error(conn, status, why);
-	if (format_from_query(r.info->query_string, route->has_format, &r.format, &is_given, &err))
+	if (format_from_query(query, route->has_format, &r.format, &is_given, &err))
 		return reply_error(conn, 400, err.text);
 	*is_rejected = false;
 	if (route->has_format && !is_given)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* From here on a value may follow, in its place and with its name. */
 static void begin_value(struct json_out *out, const char *key)
 {
@@ -91,32 +93,12 @@ void json_out_null(struct json_out *out, const char *key)
 	text_puts(&out->text, "null");
 }
 
-/* Bytes of the UTF-8 sequence at `s`, 0 if there is none. Source: RFC 3629, section 4: neither
- * overlong nor a surrogate nor above U+10FFFF. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	size_t length = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	size_t i;
-
-	if (length == 1)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4 || length > left)
-		return 0;
-	for (i = 1; i < length; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return length;
-}
-
 static bool is_utf8(const char *bytes, size_t length)
 {
 	size_t at = 0, step;
 
 	for (; at < length; at += step) {
-		step = utf8_length((const unsigned char *)bytes + at, length - at);
+		step = utf8_length(bytes + at, length - at);
 		if (!step)
 			return false;
 	}

@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need socat ss prlimit setpriv
+need socat ss prlimit setpriv python3
 
 lines_of() { # FILE PATTERN COUNT
 	[[ $(grep -cE "$2" "$1") -ge $3 ]]
@@ -101,6 +101,41 @@ start_daemon --no-api --stats 0.3 || exit 1
 check_within 10 "--stats prints" lines_of "$DAEMON_OUT" normal 3
 stop_daemon
 check_equal "--stats ends with status 0" 0 "$DAEMON_STATUS"
+
+# A reader that is stuck, as `less` left at a page, keeps no signal from being served.
+mkfifo "$TEST_DIR/stuck"
+exec {stuck}<>"$TEST_DIR/stuck"
+python3 -c 'import fcntl, sys
+fcntl.fcntl(int(sys.argv[1]), fcntl.F_SETPIPE_SZ, 4096)' "$stuck"
+daemon_prepare
+"$GAMERD" --observe --config "$DAEMON_CONFIG" --stats 0.1 </dev/null >"$TEST_DIR/stuck" 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+pipe_is_full() { # poll(2) for writing
+	python3 -c 'import select, sys
+sys.exit(bool(select.select([], [int(sys.argv[1])], [], 0)[1]))' "$stuck"
+}
+check_within 20 "--stats fills a pipe that nobody reads" pipe_is_full
+pause 1
+stop_daemon
+check_equal "SIGTERM ends it all the same" 0 "$DAEMON_STATUS"
+exec {stuck}<&-
+
+# A full disk is said once; only a reader that is gone ends it.
+daemon_prepare
+"$GAMERD" --observe --config "$DAEMON_CONFIG" --stats 0.1 </dev/null >/dev/full 2>"$DAEMON_LOG" &
+DAEMON_PID=$!
+DAEMON_PIDS+=("$DAEMON_PID")
+check_within 20 "--stats to a full disk says so" grep -q "can't write the statistics: No space left" "$DAEMON_LOG"
+pause 1
+check "and goes on" is_alive "$DAEMON_PID"
+check_equal "saying it once" 1 "$(grep -c "can't write" "$DAEMON_LOG")"
+stop_daemon
+check_equal "until it is told to stop" 0 "$DAEMON_STATUS"
+daemon_prepare
+"$GAMERD" --observe --config "$DAEMON_CONFIG" --stats 0.1 </dev/null 2>"$DAEMON_LOG" | head -n 1 >/dev/null
+check_equal "--stats ends with its reader" 0 "${PIPESTATUS[0]}"
+check "and says so" grep -q "nobody reads" "$DAEMON_LOG"
 
 check "--help-stats explains" grep -q wakeups <("$GAMERD" --help-stats)
 check "--version names it" grep -qE '^scx_gamerd [0-9.]+ [a-z0-9_]+-' <("$GAMERD" --version)

@@ -42,6 +42,9 @@ echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
 refused 2 "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
 refused 2 "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
+for command in --help --help-stats --version; do
+	check "$command all the same" grep -q . <("$GAMERD" --config "$TEST_DIR/bad.json" $command 2>/dev/null)
+done
 echo '{ "stats_group": "no-such-group" }' >"$TEST_DIR/bad.json"
 refused 2 "unknown group" 'stats_group: there is no group "no-such-group"' "$GAMERD" --config "$TEST_DIR/bad.json"
 refused 2 "timeout in the environment" "SCX_TIMEOUT_MS must be from 1000 to 30000 milliseconds, not 'never'" \
@@ -56,6 +59,16 @@ for files in 5 8 12 14 16; do
 	check "$files open files: --check says it, too" grep -q "can't run here: at most $files files" \
 		<(prlimit --nofile="$files" "${run[@]}" --check)
 done
+
+full() { # ARGS...
+	"$GAMERD" --config "$DAEMON_CONFIG" "$@" >/dev/full
+}
+export -f full
+export GAMERD DAEMON_CONFIG
+for command in --help --help-stats --version --check; do
+	refused 1 "$command to a full disk" "can't write to standard output: No space left" bash -c 'full "$@"' bash $command
+done
+
 refused 1 "an ordinary user" "root|CAP_BPF" "${AS_USER[@]}" "${run[@]}"
 # In a chroot / is no mount point, and only /sys can be made private.
 refused 1 "no BTF" "BTF" unshare --mount --propagation unchanged sh -c \

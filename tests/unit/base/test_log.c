@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <regex.h>
 #include <setjmp.h>
@@ -137,8 +138,9 @@ static void test_long_line_is_cut(void **state)
 
 static void test_control_characters_cannot_forge_lines(void **state)
 {
-	log_info("comm %s", "a\n<0>b\x1b[2J\x7f");
-	assert_true(matches(captured(), "info: comm a\\?<0>b\\?\\[2J\\?\n$"));
+	log_info("comm %s", "a\n<0>b\x1b[2J\x7f\xc2\x9b\x9b"
+			    "A");
+	assert_true(matches(captured(), "info: comm a\\?<0>b\\?\\[2J\\?\\?\\?\\?A\n$"));
 }
 
 static void test_errno_survives(void **state)
@@ -243,6 +245,44 @@ static void test_full_pipe(void **state)
 	assert_non_null(strstr(captured(), "and now"));
 }
 
+/* Whose reader is stuck as well. What poll(2) takes for room there may be less than a line. */
+static void test_full_terminal(void **state)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	struct pollfd pollfd = {.fd = master, .events = POLLIN};
+	static char heard[1 << 20];
+	const char *last;
+	size_t length = 0;
+	ssize_t n;
+
+	if (master < 0 || grantpt(master) || unlockpt(master))
+		skip();
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(slave >= 0);
+	dup2(slave, STDERR_FILENO);
+	log_init(LOG_INFO);
+	for (unsigned int i = 0; i < 2000; i++)
+		log_info("line %u: %0*u", i, 200 + (int)i % 50, i);
+	assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0);
+
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	do { /* what is read makes room, until the last line has passed */
+		while ((n = read(master, heard + length, sizeof(heard) - 1 - length)) > 0)
+			length += (size_t)n;
+		heard[length] = '\0';
+		log_info("room again");
+		assert_int_equal(poll(&pollfd, 1, 10000), 1);
+	} while (!strstr(heard, "room again"));
+	last = strstr(heard, "lines lost");
+	assert_non_null(last);
+	while (*last != '\n')
+		last--;
+	assert_true(matches(last, "^\n[0-9:]{8} info: [0-9]+ lines lost: stderr had no room\r\n"
+				  "[0-9:]{8} info: room again\r\n"));
+	close(slave);
+	close(master);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, capture_start, capture_stop)
 
 int main(void)
@@ -260,6 +300,7 @@ int main(void)
 		TEST(test_filtered_lines_do_not_use_the_limit_up),
 		TEST(test_limit_from_many_threads),
 		TEST(test_full_pipe),
+		TEST(test_full_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -205,6 +206,25 @@ static void test_reader_gone(void **state)
 	daemon_stop(&daemon);
 }
 
+/* As in "--monitor 1 | less", left at a page: the pipe is full, and signals are served. */
+static void test_reader_stuck(void **state)
+{
+	struct daemon daemon;
+	struct child child;
+	int held = 0, before;
+
+	child = spawn(client_monitor, 0.05);
+	fcntl(child.out, F_SETPIPE_SZ, 4096);
+	daemon_start(&daemon);
+	do {
+		before = held;
+		poll(NULL, 0, 500);
+		assert_int_equal(ioctl(child.out, FIONREAD, &held), 0);
+	} while (!held || held != before);
+	assert_int_equal(finish(&child, SIGTERM), 0);
+	daemon_stop(&daemon);
+}
+
 static void test_no_hope(void **state)
 {
 	struct child child;
@@ -225,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_scheduler),
 		cmocka_unit_test(test_signal_while_waiting),
 		cmocka_unit_test(test_reader_gone),
+		cmocka_unit_test(test_reader_stuck),
 		cmocka_unit_test(test_no_hope),
 	};
 

@@ -305,6 +305,43 @@ static void test_print_anything(void **state)
 	}
 }
 
+/* No name, wherever it comes from, brings a line or a command for the terminal with it. */
+static void test_print_masks(void **state)
+{
+#define EVIL "\\u001b[3\\u009b\\u007f\\n"
+	static const char object[] = "{\"version\":\"" EVIL "\",\"mode\":\"" EVIL
+				     "\",\"source\":\"" EVIL "\","
+				     "\"input_hook\":\"" EVIL "\","
+				     "\"servers\":{\"" EVIL "\":{\"comm\":\"" EVIL
+				     "\",\"role\":\"" EVIL "\",\"source\":\"" EVIL "\"}},"
+				     "\"classes\":{\"" EVIL
+				     "\":{\"threads\":1,\"oldest_runnable_ns\":2000000000}},"
+				     "\"events\":{\"" EVIL "\":{\"total\":1}},"
+				     "\"long_waits\":[{\"class\":\"" EVIL "\",\"comm\":\"" EVIL
+				     "\",\"holder_comm\":\"" EVIL "\"}]}";
+	json_t *stats = json_loads(object, 0, NULL);
+	json_t *plain = json_loads("{\"servers\":{\"1\":{}},\"classes\":{\"a\":{\"threads\":1,"
+				   "\"oldest_runnable_ns\":2000000000}},"
+				   "\"events\":{\"e\":{\"total\":1}},\"long_waits\":[{}]}",
+				   0, NULL);
+	char *text = print(report_print, stats), *expected = print(report_print, plain), *c;
+	unsigned int lines = 0, expected_lines = 0, masked = 0;
+
+	for (c = text; *c; c++) {
+		lines += *c == '\n';
+		masked += *c == '?';
+		assert_true(*c == '\n' || (*c >= ' ' && *c < 0x7f));
+	}
+	for (c = expected; *c; c++)
+		expected_lines += *c == '\n';
+	assert_int_equal(lines, expected_lines);
+	assert_true(masked > 0);
+	free(text);
+	free(expected);
+	json_decref(stats);
+	json_decref(plain);
+}
+
 static void test_print_input(void **state)
 {
 	json_t *top = report_stats(&base, &now);
@@ -345,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup(test_schema, setup),
 		cmocka_unit_test_setup(test_print, setup),
 		cmocka_unit_test_setup(test_print_anything, setup),
+		cmocka_unit_test_setup(test_print_masks, setup),
 		cmocka_unit_test_setup(test_print_input, setup),
 		cmocka_unit_test_setup(test_input_missing, setup),
 	};

@@ -117,6 +117,43 @@ static void test_too_many_headers(void **state)
 	assert_int_equal(guard_request(&ri, &why), 431);
 }
 
+static void test_target(void **state)
+{
+	static const struct {
+		const char *target;
+		int status;
+		const char *path;
+	} table[] = {
+		{"/", 0, "/"},
+		{"/metrics?format=json", 0, "/metrics?format=json"},
+		{"*", 0, "*"},
+		{"http://127.0.0.1/metrics", 0, "/metrics"},
+		{"HTTP://LocalHost:80/a?b", 0, "/a?b"},
+		{"http://[::1]:80/", 0, "/"},
+		{"http://127.255.255.255:65535/", 0, "/"},
+		{"http://evil.example/", 403, NULL},
+		{"http://127.0.0.1.evil.example/", 403, NULL},
+		{"http://a.very.long.name.of.a.host.example:65535/", 403, NULL},
+		{"http://user@127.0.0.1/", 403, NULL},
+		{"http:///metrics", 403, NULL},
+		{"https://127.0.0.1/", 400, NULL},
+		{"metrics", 400, NULL},
+		{"127.0.0.1:80", 400, NULL},
+		{"", 400, NULL},
+	};
+	size_t i;
+
+	for (i = 0; i < COUNT(table); i++) {
+		const char *path = NULL, *why = NULL;
+
+		if (guard_target(table[i].target, &path, &why) != table[i].status)
+			fail_msg("target '%s' judged wrongly", table[i].target);
+		assert_true(!why == !table[i].status);
+		if (table[i].path)
+			assert_string_equal(path, table[i].path);
+	}
+}
+
 static void test_body(void **state)
 {
 	struct mg_request_info none = request("1.1"), empty = none, some = none, chunked = none;
@@ -137,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_too_many_headers),
+		cmocka_unit_test(test_target),
 		cmocka_unit_test(test_body),
 	};
 

@@ -10,13 +10,32 @@ static const char *body(void)
 	return end + 4;
 }
 
+struct exchange {
+	const char *text;
+	int status;
+	const char *expected; /* somewhere in the answer */
+};
+
+static void check_exchanges(const struct exchange *table, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		int status = ask(table[i].text);
+
+		if (status != table[i].status || !strstr(answer, table[i].expected))
+			fail_msg("%s answered with\n%s", table[i].text, answer);
+		assert_null(strstr(answer, "Access-Control"));
+		if (status && strstr(answer, "\nHTTP/1.1 "))
+			fail_msg("%s answered twice:\n%s", table[i].text, answer);
+		assert_non_null(strstr(answer, "X-Content-Type-Options: nosniff\r\n"));
+		assert_non_null(strstr(answer, "Cache-Control: no-cache\r\n"));
+	}
+}
+
 static void test_requests(void **state)
 {
-	static const struct {
-		const char *text;
-		int status;
-		const char *expected; /* somewhere in the answer */
-	} table[] = {
+	static const struct exchange table[] = {
 		{"GET / HTTP/1.1\r\n" HOST "\r\n", 200, "/metrics"},
 		{"GET / HTTP/1.0\r\n\r\n", 200, "/health"},
 		{"GET /metrics HTTP/1.1\r\n" HOST "\r\n", 200, "application/json"},
@@ -28,7 +47,6 @@ static void test_requests(void **state)
 		{"GET /metrics?format=pretty HTTP/1.1\r\n" HOST "\r\n", 200, "\n  \"mode\": "},
 		{"GET /metrics?format=prometheus HTTP/1.1\r\n" HOST "\r\n", 200, "version=0.0.4"},
 		{"GET /health HTTP/1.1\r\n" HOST "\r\n", 200, "\"sequence\""},
-		{"GET http://127.0.0.1/metrics HTTP/1.1\r\n" HOST "\r\n", 0, ""},
 
 		{"GET /metrics?format=xml HTTP/1.1\r\n" HOST "\r\n", 400, "json, pretty"},
 		{"GET /metrics?color=red HTTP/1.1\r\n" HOST "\r\n", 400, "'color'"},
@@ -71,19 +89,70 @@ static void test_requests(void **state)
 		{"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 200,
 		 "Connection: close"},
 	};
+
+	check_exchanges(table, COUNT(table));
+}
+
+/* Targets that are no path. */
+static void test_targets(void **state)
+{
+	static const struct exchange table[] = {
+		{"GET http://127.0.0.1/metrics HTTP/1.1\r\n" HOST "\r\n", 200, "\"mode\":"},
+		{"GET HTTP://localhost:80/metrics?format=prometheus HTTP/1.1\r\n" HOST "\r\n", 200,
+		 "version=0.0.4"},
+		{"GET http://127.0.0.1/ HTTP/1.0\r\n\r\n", 200, "/health"},
+		{"GET http://127.0.0.1/nothing HTTP/1.1\r\n" HOST "\r\n", 404, "\"error\""},
+		{"POST http://127.0.0.1/metrics HTTP/1.1\r\n" HOST "\r\n", 405, "Allow:"},
+		{"GET http://127.0.0.1/metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403,
+		 "Host"},
+		{"GET http://evil.example/metrics HTTP/1.1\r\n" HOST "\r\n", 403, "target"},
+		{"GET http://mydomain.com/metrics HTTP/1.1\r\n" HOST "\r\n", 403, "target"},
+		{"GET http://user@127.0.0.1/metrics HTTP/1.1\r\n" HOST "\r\n", 403, "target"},
+		{"GET http://127.0.0.1 HTTP/1.1\r\n" HOST "\r\n", 400, "\"error\""},
+		{"GET https://127.0.0.1/metrics HTTP/1.1\r\n" HOST "\r\n", 400, "target"},
+		{"GET http://127.0.0.1/ HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", 400,
+		 "\"error\""},
+		{"GET http://127.0.0.1/ HTTP/2.0\r\n" HOST "\r\n", 505, "\"error\""},
+		{"GET * HTTP/1.1\r\n" HOST "\r\n", 404, "\"error\""},
+		{"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 405, "Allow: GET, HEAD\r\n"},
+		{"OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "Host"},
+		{"CONNECT 127.0.0.1:80 HTTP/1.1\r\n" HOST "\r\n", 400, "\"error\""},
+	};
+
+	check_exchanges(table, COUNT(table));
+}
+
+/* With the server's own port civetweb knows the target, if the host is its configured domain. */
+static void test_targets_with_port(void **state)
+{
+	static const struct {
+		const char *host;
+		int status;
+	} table[] = {{"127.0.0.1", 200}, {"localhost", 200}, {"mydomain.com", 403}};
+	char text[256];
 	size_t i;
 
 	for (i = 0; i < COUNT(table); i++) {
-		int status = ask(table[i].text);
-
-		if (status != table[i].status || !strstr(answer, table[i].expected))
-			fail_msg("%s answered with\n%s", table[i].text, answer);
-		assert_null(strstr(answer, "Access-Control"));
-		if (!status)
-			continue;
-		assert_non_null(strstr(answer, "X-Content-Type-Options: nosniff\r\n"));
-		assert_non_null(strstr(answer, "Cache-Control: no-cache\r\n"));
+		snprintf(text, sizeof(text),
+			 "GET http://%s:%u/metrics?format=pretty HTTP/1.1\r\n" HOST "\r\n",
+			 table[i].host, http_port(server));
+		assert_int_equal(ask(text), table[i].status);
+		assert_true(table[i].status != 200 || strstr(answer, "\n  \"mode\": "));
 	}
+}
+
+/* A connection that was kept until then is answered, and closed. */
+static void test_target_after_kept(void **state)
+{
+	int fd = connect_to(http_port(server), 0);
+	static const char text[] = "GET / HTTP/1.1\r\n" KEEP "\r\n"
+				   "OPTIONS * HTTP/1.1\r\n" KEEP "\r\n";
+
+	send_all(fd, text, sizeof(text) - 1);
+	receive_all(fd);
+	close(fd);
+	assert_non_null(strstr(answer, "HTTP/1.1 200 "));
+	assert_non_null(strstr(answer, "\nHTTP/1.1 405 "));
 }
 
 static void test_head(void **state)
@@ -177,9 +246,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counters), /* first: nobody else is counted */
-		cmocka_unit_test(test_requests),     cmocka_unit_test(test_head),
-		cmocka_unit_test(test_etag),	     cmocka_unit_test(test_oversized),
-		cmocka_unit_test(test_many_headers), cmocka_unit_test(test_fresh),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_targets_with_port),
+		cmocka_unit_test(test_target_after_kept),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_etag),
+		cmocka_unit_test(test_oversized),
+		cmocka_unit_test(test_many_headers),
+		cmocka_unit_test(test_fresh),
 		cmocka_unit_test(test_port_taken),
 	};
 
