@@ -278,7 +278,7 @@ static int body(struct thread *self, void *arg)
 	atomic_store(&d->source_kind, (int)d->source.kind);
 	/* Subscribed first, scanned second: what starts in between is seen twice, not never. */
 	d->is_source_empty = true;
-	r = scan(d);
+	r = d->source.kind == CONFIG_SOURCE_NONE ? 0 : scan(d);
 	if (r < 0)
 		error_set(d->start_error, -r, "can't read /proc: %s", error_name(r));
 	thread_ready(self, r);

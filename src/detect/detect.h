@@ -67,7 +67,8 @@ void detect_lost(struct detect *d);
 
 void detect_read(const struct detect *d, struct detect_counters *out);
 
-/* The source in use: CONFIG_SOURCE_NETLINK, _BPF or _SCAN; and what was found out about each. */
+/* The source in use: CONFIG_SOURCE_NETLINK, _BPF, _SCAN or _NONE; and what was found out about
+ * each. */
 enum config_source detect_source(const struct detect *d);
 unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max);
 

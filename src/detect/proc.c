@@ -14,11 +14,26 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define FIELD_STATE 3 /* the first after the name */
+#define PID_INIT_INO 0xEFFFFFFCu /* inode of the first pid namespace, in each kernel */
+#define FIELD_STATE 3		 /* the first after the name */
 #define FIELD_THREADS 20
 #define FIELD_START 22
 #define STAT_MAX 1024	/* field 22 ends well before */
 #define STATUS_MAX 1024 /* the line Uid, too */
+
+int proc_check(struct error *err)
+{
+	struct statfs fs;
+	struct stat ns;
+
+	/* A /proc of a namespace that we are not in has no `self`. */
+	if (statfs("/proc/self/", &fs) || fs.f_type != PROC_SUPER_MAGIC)
+		return error_set(err, ENOENT, "no /proc of this pid namespace is mounted");
+	/* A kernel without pid namespaces has no such file. */
+	if (!stat("/proc/self/ns/pid", &ns) && ns.st_ino != PID_INIT_INO)
+		return error_set(err, EXDEV, "this is another pid namespace than the first");
+	return 0;
+}
 
 static int open_pidfd(int32_t pid)
 {

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/errors.h"
 #include "base/server.h"
 
 struct proc_stat {
@@ -38,6 +39,10 @@ struct proc_identity {
 	bool is_deleted;   /* the executable was unlinked (or replaced by an upgrade) */
 	bool is_fuse;
 };
+
+/* Are the process numbers of /proc and of our system calls those of the kernel side, which are the
+ * first pid namespace's? 0, or a negative errno with the reason. */
+int proc_check(struct error *err);
 
 /* Name of the leader. -ESRCH if there is no such process. */
 int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX]);

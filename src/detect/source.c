@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "detect/proc.h"
 #include "detect/selftest.h"
 
 #define NICE_AHEAD (-11)
@@ -125,6 +126,25 @@ static void use_scan(struct source *s, const struct config *config)
 		    config->scan_interval_ms);
 }
 
+/* The kernel side knows processes by other numbers than we do: what it says of one, /proc would say
+ * of another. */
+static int use_none(struct source *s, const struct config *config, const struct error *why,
+		    struct error *err)
+{
+	if (config->source != CONFIG_SOURCE_AUTO)
+		return error_set(err, ENOTSUP, "source %s: %s", source_names[config->source],
+				 why->text);
+	s->kind = CONFIG_SOURCE_NONE;
+	add_feature(s, "process_numbers", false,
+		    "%s: the kernel side alone gives roles, to what is started from now on; no "
+		    "server is listed",
+		    why->text);
+	log_warning("process numbers mean nothing here: %s; the kernel side alone gives roles, to "
+		    "what is started from now on",
+		    why->text);
+	return 0;
+}
+
 int source_choose(struct source *s, const struct config *config, const struct detect_roles *roles,
 		  struct detect *d, struct error *err)
 {
@@ -134,6 +154,8 @@ int source_choose(struct source *s, const struct config *config, const struct de
 
 	s->connector.fd = -1;
 	s->feature_count = 0;
+	if (proc_check(&why) < 0)
+		return use_none(s, config, &why, err);
 	if (want == CONFIG_SOURCE_AUTO || want == CONFIG_SOURCE_NETLINK) {
 		r = open_netlink(s, config, roles, &why);
 		if (r == 0)

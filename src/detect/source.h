@@ -8,7 +8,9 @@
  * Limits:   one source at a time.
  *
  * Best first: the proc connector; BPF events of exec, fork and exit; a /proc scan now and then. A
- * source that does not prove itself is not used, and the features say why.
+ * source that does not prove itself is not used, and the features say why. None at all where the
+ * kernel side's process numbers are not ours (another pid namespace, no /proc): then its verdicts
+ * stand, and end only by its own exec and exit hooks.
  */
 #ifndef DETECT_SOURCE_H
 #define DETECT_SOURCE_H
