@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/rules.h"
+#include "detect/table.h"
 
 #define ROLE_NAME(id, name) [id] = name,
 static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
@@ -52,38 +53,12 @@ static void count(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* start_boottime in ns, as /proc shows it in ticks. */
-static uint64_t ticks_of(uint64_t start_ns)
-{
-	return start_ns / (NSEC_PER_SEC / 100);
-}
-
-static int clear_role(struct tracker *t, int32_t pid, uint64_t start_ticks)
-{
-	const struct role_request request = {
-		.op = ROLE_OP_CLEAR,
-		.tgid = (uint32_t)pid,
-		.start_ticks = start_ticks,
-	};
-
-	return t->roles.apply(t->roles.ctx, &request);
-}
-
-/* Clears whatever the table has for that pid, but not what a successor gets meanwhile. */
-static void clear_entry(struct tracker *t, int32_t pid)
-{
-	struct role_entry entry;
-
-	if (t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == 0)
-		(void)clear_role(t, pid, ticks_of(entry.start_ns));
-}
-
 static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
 
 	log_info("%s %s (pid %d) %s", role_names[server->role], server->comm, server->pid, why);
-	(void)clear_role(t, server->pid, server->start_ticks);
+	table_clear(&t->roles, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
 	count(&t->unregistered);
 }
@@ -106,13 +81,6 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 			    id->exe, rules_reason(reason));
 }
 
-/*
- * CONFIRM. Twice if there is another's entry: the first answer may only mean that the kernel side
- * made its own in between. What is there then is a dead predecessor's, and in the way.
- *
- * Where the kernel takes no verdicts from us (-ENOTSUP, the loader says so) its own stand, and what
- * we find out is published all the same.
- */
 static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
 {
 	const struct role_request request = {
@@ -125,15 +93,8 @@ static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t rol
 		.role = role,
 		.source = s->source,
 	};
-	int r = t->roles.apply(t->roles.ctx, &request);
 
-	if (r == -EEXIST)
-		r = t->roles.apply(t->roles.ctx, &request);
-	if (r == -EEXIST) {
-		(void)clear_role(t, s->id.pid, 0);
-		r = t->roles.apply(t->roles.ctx, &request);
-	}
-	return r == -ENOTSUP ? 0 : r;
+	return table_confirm(&t->roles, &request);
 }
 
 static void fill_server(const struct sighting *s, uint8_t role, struct server *out)
@@ -192,7 +153,7 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 		if (slot)
 			drop(t, slot, "lost its role");
 		else
-			clear_entry(t, s->id.pid);
+			table_clear_entry(&t->roles, s->id.pid);
 		return;
 	}
 
@@ -253,7 +214,7 @@ static void judge(struct tracker *t, struct sighting *s)
 	slot = registry_find(&t->registry, s->id.pid);
 	if (slot)
 		drop(t, slot, "is another program now");
-	clear_entry(t, s->id.pid);
+	table_clear_entry(&t->roles, s->id.pid);
 	if (verdict.is_listed)
 		reject(t, &s->id, verdict.reject);
 }
@@ -272,7 +233,7 @@ static int look(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source
 	if (r < 0)
 		return r;
 	out->has_entry = t->roles.get(t->roles.ctx, (uint32_t)pid, &out->entry) == 0 &&
-			 ticks_of(out->entry.start_ns) == out->id.stat.start_ticks;
+			 table_ticks(out->entry.start_ns) == out->id.stat.start_ticks;
 	return 0;
 }
 
@@ -290,7 +251,7 @@ static void on_gone(struct tracker *t, int32_t pid)
 	count(&t->gone);
 	if (slot)
 		drop(t, slot, "ended");
-	clear_entry(t, pid);
+	table_clear_entry(&t->roles, pid);
 }
 
 /* The kernel side tells of an exec only if the name is listed or the process had a role. So if ours
@@ -457,7 +418,7 @@ static void scan_table(struct tracker *t)
 		if (registry_find(&t->registry, pid))
 			continue;
 		if (look(t, pid, 0, SOURCE_SCAN, &s) < 0) {
-			clear_entry(t, pid);
+			table_clear_entry(&t->roles, pid);
 			continue;
 		}
 		judge(t, &s);
