@@ -200,6 +200,7 @@ static int read_exe(int dir, struct proc_identity *out)
 	}
 	out->exe_uid = st.stx_uid;
 	out->exe_mode = st.stx_mode;
+	out->is_mounted = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	out->is_fuse = st.stx_uid == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 	r = path_of(fd, out);
 close_fd:

@@ -38,6 +38,7 @@ struct proc_identity {
 	uint32_t exe_mode; /* st_mode */
 	bool is_deleted;   /* the executable was unlinked (or replaced by an upgrade) */
 	bool is_fuse;
+	bool is_mounted; /* the file itself is a mount: its name is the mount point's */
 };
 
 /* Are the process numbers of /proc and of our system calls those of the kernel side, which are the

@@ -186,6 +186,7 @@ static struct rules_verdict verdict_on(const struct tracker *t, const struct sig
 		.exe_uid = s->id.exe_uid,
 		.exe_mode = s->id.exe_mode,
 		.is_fuse = s->id.is_fuse,
+		.is_mounted = s->id.is_mounted,
 	};
 
 	return rules_judge(t->config, &evidence);
@@ -203,8 +204,10 @@ static void judge(struct tracker *t, struct sighting *s)
 	    (s->entry.source == SOURCE_BPF || s->entry.source == SOURCE_FORK))
 		verdict = verdict_on(t, s, rules_base_name(s->id.exe));
 	/* At exec the kernel side had the file itself in hand: its word counts where another user's
-	 * executable can't be read (no CAP_SYS_PTRACE) and on virtiofs, which looks like FUSE. */
-	if (verdict.is_listed && (s->id.exe_error || verdict.reject == REJECT_FILESYSTEM) &&
+	 * executable can't be read (no CAP_SYS_PTRACE), for one that is mounted, whose own name we
+	 * can't see, and on virtiofs, which looks like FUSE. */
+	if (verdict.is_listed &&
+	    (s->id.exe_error || s->id.is_mounted || verdict.reject == REJECT_FILESYSTEM) &&
 	    s->has_entry && s->entry.source == SOURCE_BPF)
 		verdict.role = s->entry.role;
 	if (verdict.role != ROLE_NONE) {

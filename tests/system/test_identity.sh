@@ -80,6 +80,25 @@ launch pulseaudio "${AS_USER[@]}" "$TEST_DIR/user/pulseaudio" 1000
 check_within 5 "a link called pulseaudio to another program is rejected" rejected_is $((before + 1))
 check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 
+# A program that root owns, mounted over a file of a user's, in a user namespace of his own. The kernel
+# side sees the program's own name, /proc the mount point's.
+if "${AS_USER[@]}" unshare --user --map-root-user --mount true 2>/dev/null; then
+	before=$(rejected)
+	# shellcheck disable=SC2016
+	launch pipewire "${AS_USER[@]}" unshare --user --map-root-user --mount sh -c \
+		'mount --bind "$1" "$2" && exec "$2" 1000' sh "$(command -v sleep)" "$TEST_DIR/user/pipewire"
+	check_within 5 "a program mounted over a user's pipewire is rejected" rejected_is $((before + 1))
+	check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+	# The server itself keeps the kernel side's word.
+	# shellcheck disable=SC2016
+	launch pipewire unshare --mount sh -c 'mount --bind "$1" "$1" && exec "$1" 1000' sh "$server"
+	check_within 5 "a real one that is mounted by itself has a role" listed "$LAUNCHED"
+	kill -KILL "$LAUNCHED"
+	check_within 5 "until it ends" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+else
+	echo "# no user namespaces for users here"
+fi
+
 # A script: its interpreter is owned by root.
 printf '#!/bin/sh\nread -r line <"%s"\n' "$TEST_DIR/fifo" >"$TEST_DIR/user/wireplumber"
 mkfifo -m 0666 "$TEST_DIR/fifo"
