@@ -190,14 +190,16 @@ static int read_exe(int dir, struct proc_identity *out)
 	if (fd < 0)
 		return -errno;
 	/* Cached attributes only: a user's own file server must not be able to hold us up. */
-	r = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE | STATX_UID,
-		  &st);
+	r = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO, &st);
 	if (r == 0 && st.stx_uid == 0)
 		r = fstatfs(fd, &fs);
 	if (r) {
 		r = -errno;
 		goto close_fd;
 	}
+	out->exe_dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	out->exe_ino = st.stx_ino;
 	out->exe_uid = st.stx_uid;
 	out->exe_mode = st.stx_mode;
 	out->is_mounted = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;

@@ -32,8 +32,9 @@ struct proc_identity {
 	int32_t pid;
 	uint32_t uid; /* real uid */
 	struct proc_stat stat;
-	char exe[SERVER_EXE_MAX]; /* without " (deleted)"; "" if it can't be read */
-	int exe_error;		  /* then why: negative errno */
+	char exe[SERVER_EXE_MAX];  /* without " (deleted)"; "" if it can't be read */
+	int exe_error;		   /* then why: negative errno */
+	uint64_t exe_dev, exe_ino; /* which file it is, whatever it is called by now */
 	uint32_t exe_uid;
 	uint32_t exe_mode; /* st_mode */
 	bool is_deleted;   /* the executable was unlinked (or replaced by an upgrade) */

@@ -165,6 +165,8 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 	}
 	if (registry_put(&t->registry, &server, s->pidfd, atomic_load(&t->generation), &slot) < 0)
 		return; /* not reached: checked above */
+	slot->exe_dev = s->id.exe_dev;
+	slot->exe_ino = s->id.exe_ino;
 	if (s->pidfd >= 0) {
 		s->pidfd = -1;
 		watch_death(t, slot);
@@ -240,6 +242,12 @@ static int look(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source
 	return 0;
 }
 
+/* Is the file that runs the slot's still? Its path may change: a package upgrade renames it. */
+static bool is_same_file(const struct registry_slot *slot, const struct proc_identity *id)
+{
+	return slot->exe_dev == id->exe_dev && slot->exe_ino == id->exe_ino;
+}
+
 static void look_away(struct sighting *s)
 {
 	if (s->pidfd >= 0)
@@ -269,7 +277,7 @@ static void look_again(struct tracker *t, const struct sighting *before)
 		return;
 	if (look(t, before->id.pid, 0, before->source, &s) < 0)
 		drop(t, slot, "ended");
-	else if (strcmp(s.id.exe, before->id.exe) != 0)
+	else if (!is_same_file(slot, &s.id))
 		judge(t, &s);
 	look_away(&s);
 }
@@ -314,7 +322,7 @@ void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t tim
 	}
 	/* The same program goes on in the child: the evidence is its parent's, whatever it calls
 	 * itself. If it has become another one already, its own evidence counts. */
-	if (slot && !strcmp(slot->server.exe, s.id.exe))
+	if (slot && is_same_file(slot, &s.id))
 		grant(t, &s, slot->server.role);
 	else
 		judge(t, &s);
@@ -334,7 +342,7 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 		return;
 	}
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    !strcmp(slot->server.exe, s.id.exe)) {
+	    is_same_file(slot, &s.id)) {
 		/* What it was when it started stands: a new name takes nothing away and, with the
 		 * role there, adds nothing. */
 		grant(t, &s, slot->server.role);
@@ -393,9 +401,12 @@ static bool scan_one(void *ctx, int32_t pid)
 	if (look(t, pid, 0, SOURCE_SCAN, &s) < 0)
 		return true; /* gone: the sweep sees to it */
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    (s.id.exe_error || !strcmp(slot->server.exe, s.id.exe))) {
-		if (s.id.exe_error)
+	    (s.id.exe_error || is_same_file(slot, &s.id))) {
+		if (s.id.exe_error) {
 			memcpy(s.id.exe, slot->server.exe, sizeof(s.id.exe));
+			s.id.exe_dev = slot->exe_dev;
+			s.id.exe_ino = slot->exe_ino;
+		}
 		grant(t, &s, slot->server.role);
 	} else {
 		judge(t, &s);

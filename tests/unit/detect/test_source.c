@@ -189,6 +189,7 @@ static void test_bpf_overrun(void **state)
 
 static void test_scan(void **state)
 {
+	char renamed[sizeof(w.path)];
 	struct actor a, fake;
 
 	world_start(&w, 16);
@@ -198,7 +199,9 @@ static void test_scan(void **state)
 	a = actor_start(world_install(&w, w.server_a, 0, 0755), "rename", "worker");
 	world_wait(&w, world_is_up, a.pid, "up");
 	assert_int_equal(world_find(&w, a.pid)->source, SOURCE_SCAN);
-	actor_step(&a); /* keeps the role, scan after scan */
+	actor_step(&a); /* keeps the role, scan after scan, whatever becomes of the file's name */
+	snprintf(renamed, sizeof(renamed), "%s/other", w.dir);
+	assert_int_equal(rename(w.path, renamed), 0);
 	for (uint64_t until = world_counters(&w).generation + 3;
 	     world_counters(&w).generation < until;)
 		world_wait(&w, world_is_up, a.pid, "up");
