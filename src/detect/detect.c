@@ -116,9 +116,8 @@ static void fall_back(struct detect *d, int error)
 {
 	log_error("proc connector failed: %s; scanning /proc each %u ms from now on",
 		  error_name(error), d->config->scan_interval_ms);
-	source_close(&d->source);
-	d->source.kind = CONFIG_SOURCE_SCAN;
-	atomic_store(&d->source_kind, CONFIG_SOURCE_SCAN);
+	source_fall_back(&d->source, d->config, error);
+	atomic_store(&d->source_kind, (int)d->source.kind);
 	d->is_resync_due = true;
 	d->is_source_empty = true;
 }
@@ -381,8 +380,9 @@ enum config_source detect_source(const struct detect *d)
 
 unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max)
 {
-	unsigned int n = d->source.feature_count < max ? d->source.feature_count : max;
+	const struct source_features *features = source_features(&d->source);
+	unsigned int n = features->count < max ? features->count : max;
 
-	memcpy(out, d->source.features, n * sizeof(*out));
+	memcpy(out, features->list, n * sizeof(*out));
 	return n;
 }
