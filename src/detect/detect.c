@@ -8,7 +8,8 @@
  *
  * Events are taken in rounds; a scan is run between rounds, and only after the source has been read
  * empty, because until then the kernel goes on dropping and the scan would be stale at once. Scans
- * after an overrun keep a second's distance; the time-out of the poll remembers a postponed one.
+ * after an overrun, or when a place has come free that somebody waits for, keep a second's
+ * distance; the time-out of the poll remembers a postponed one.
  */
 #include "detect/detect.h"
 
@@ -198,7 +199,7 @@ static int scan(struct detect *d)
 /* When the next scan is due: 0 for none. */
 static uint64_t scan_due_ns(const struct detect *d)
 {
-	if (d->is_resync_due)
+	if (d->is_resync_due || d->tracker.is_scan_due)
 		return d->last_scan_ns + SCAN_PAUSE_NS;
 	if (d->source.kind == CONFIG_SOURCE_SCAN)
 		return d->last_scan_ns + d->config->scan_interval_ms * NSEC_PER_MSEC;

@@ -53,6 +53,12 @@ static void count(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* Who was refused is looked at again. */
+static void place_is_free(struct tracker *t)
+{
+	t->is_scan_due = t->has_refused;
+}
+
 static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
@@ -61,10 +67,12 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 	table_clear(&t->roles, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
 	count(&t->unregistered);
+	place_is_free(t);
 }
 
 static void reject(struct tracker *t, const struct proc_identity *id, uint8_t reason)
 {
+	t->has_refused |= reason == REJECT_LIMIT;
 	for (unsigned int i = 0; t->is_scanning && i < TRACKER_REJECTS; i++)
 		if (t->rejects[i].pid == id->pid &&
 		    t->rejects[i].start_ticks == id->stat.start_ticks)
@@ -136,9 +144,10 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 		drop(t, slot, "is gone, and its pid reused");
 		slot = NULL;
 	}
-	r = slot ? 0
-		 : registry_check(&t->registry, s->id.uid, t->config->roles_max,
-				  t->config->roles_per_uid_max);
+	/* What the kernel side has granted it has counted. */
+	r = slot || s->has_entry ? 0
+				 : registry_check(&t->registry, s->id.uid, t->config->roles_max,
+						  t->config->roles_per_uid_max);
 	if (r == 0)
 		r = confirm_role(t, s, role);
 	if (r == -ESRCH) {
@@ -263,6 +272,7 @@ static void on_gone(struct tracker *t, int32_t pid)
 	if (slot)
 		drop(t, slot, "ended");
 	table_clear_entry(&t->roles, pid);
+	place_is_free(t); /* the kernel side may have granted one meanwhile */
 }
 
 /* The kernel side tells of an exec only if the name is listed or the process had a role. So if ours
@@ -446,6 +456,8 @@ int tracker_scan(struct tracker *t, void *buffer, size_t size)
 	int r;
 
 	t->is_scanning = true;
+	t->has_refused = false;
+	t->is_scan_due = false;
 	r = proc_walk(buffer, size, scan_one, t);
 	if (r == 0) {
 		for (unsigned int i = 0; i < SERVERS_MAX; i++) {

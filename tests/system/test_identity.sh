@@ -138,4 +138,30 @@ check_equal "one server is left: the real one" 1 "$(metrics '.audio.servers | le
 check "and one entry in the BPF table" holds '.roles.entries == 1'
 end_launched
 check_within 5 "nothing is left after they ended" holds '.roles.entries == 0 and .audio.servers == []'
+stop_daemon
+
+# Places: half of them for whoever comes first, the rest for users who have none; and who was refused is
+# looked at again. A name of its own, so that the machine's servers take no place.
+CONFIG_EXTRA='{"servers": [{"name": "gamerd-places", "role": "audio_server"}], "roles_max": 4, "roles_per_uid_max": 3}'
+start_daemon || exit 1
+server=$(fake_server gamerd-places)
+launch_as() { # UID
+	launch gamerd-places setpriv --reuid "$1" --regid "$1" --clear-groups "$server" 1000
+}
+launch_as 65001
+launch_as 65001
+check_within 5 "a user has two of four places" listed "$LAUNCHED"
+launch_as 65001
+check_within 5 "and is refused a third" rejected_is 1
+launch_as 65002
+check_within 5 "another user has one" listed "$LAUNCHED"
+launch_as 65003
+check_within 5 "and a third" listed "$LAUNCHED"
+last=$LAUNCHED
+launch_as 65004
+check_within 5 "a fourth is refused while all are taken" rejected_is 2
+kill -KILL "$last"
+check_within 5 "and gets the one that comes free" listed "$LAUNCHED"
+check_equal "all are taken again" 4 "$(metrics .roles.entries)"
+end_launched
 finish

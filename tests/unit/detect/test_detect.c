@@ -403,7 +403,11 @@ static void test_limit(void **state)
 	world_wait(&w, world_is_rejected, 1, "rejected");
 	assert_int_equal(w.server_count, 3);
 	assert_false(world_has_role(&w, actors[3].pid, NULL));
-	for (int i = 0; i < 4; i++)
+	actor_end(&actors[0]); /* its place is for who was refused */
+	world_wait(&w, world_is_up, actors[3].pid, "refused up");
+	assert_true(world_has_role(&w, actors[3].pid, NULL));
+	assert_int_equal(world_counters(&w).rejected_total, 1);
+	for (int i = 1; i < 4; i++)
 		actor_end(&actors[i]);
 }
 
