@@ -337,6 +337,7 @@ static const char *const source_words[] = {
 	[CONFIG_SOURCE_NETLINK] = "the proc connector",
 	[CONFIG_SOURCE_BPF] = "BPF records",
 	[CONFIG_SOURCE_SCAN] = "a periodic scan of /proc",
+	[CONFIG_SOURCE_NONE] = "nowhere but the kernel side",
 };
 
 void daemon_describe(const struct daemon *d, char *text, size_t size)

@@ -42,6 +42,8 @@ static const char *source_name(enum config_source source)
 		return "netlink";
 	case CONFIG_SOURCE_BPF:
 		return "bpf";
+	case CONFIG_SOURCE_NONE:
+		return "none";
 	default:
 		return "scan";
 	}

@@ -31,7 +31,8 @@ enum config_source {
 	CONFIG_SOURCE_AUTO,
 	CONFIG_SOURCE_NETLINK,
 	CONFIG_SOURCE_BPF,
-	CONFIG_SOURCE_SCAN
+	CONFIG_SOURCE_SCAN,
+	CONFIG_SOURCE_NONE, /* no setting: nothing that user space can read is of use */
 };
 
 /* Whose waits for a CPU are measured. */

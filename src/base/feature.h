@@ -2,7 +2,8 @@
 /*
  * Feature: one thing the kernel or the system may or may not offer, and what follows.
  *
- * Filled once at start by the room that probes for it; read-only afterwards.
+ * Filled at start by the room that probes for it, and read-only afterwards: where something fails
+ * later, another list takes its place.
  */
 #ifndef BASE_FEATURE_H
 #define BASE_FEATURE_H

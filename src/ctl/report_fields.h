@@ -16,7 +16,8 @@
 #define TOP_FIELDS(X)                                                                            \
 	X(TEXT, "version", GAMERD_VERSION, "Version of the daemon")                              \
 	X(TEXT, "mode", now->is_sched ? "sched" : "observe", "sched or observe")                 \
-	X(BYTES, "source", now->source, "Where process events come from: netlink, bpf or scan")  \
+	X(BYTES, "source", now->source,                                                          \
+	  "Where process events come from: netlink, bpf, scan or none")                          \
 	X(TEXT, "input_hook", input_hook(now), "available, or why input events are not counted") \
 	X(U64, "interval_ns", now->published_ns - base->published_ns,                            \
 	  "Time between the two snapshots; counters are differences over it")                    \

@@ -245,7 +245,7 @@ static int wait_ack(struct connector *c, struct error *err)
 		if (now_ns >= deadline_ns)
 			return error_set(err, ETIMEDOUT,
 					 "it does not answer: no CONFIG_PROC_EVENTS, "
-					 "or another user or pid namespace than the first");
+					 "or another user namespace than the first");
 		if (r == -EAGAIN)
 			(void)poll(&fd, 1, (int)((deadline_ns - now_ns) / NSEC_PER_MSEC) + 1);
 	}

@@ -8,7 +8,8 @@
  *
  * Events are taken in rounds; a scan is run between rounds, and only after the source has been read
  * empty, because until then the kernel goes on dropping and the scan would be stale at once. Scans
- * after an overrun keep a second's distance; the time-out of the poll remembers a postponed one.
+ * after an overrun, or when a place has come free that somebody waits for, keep a second's
+ * distance; the time-out of the poll remembers a postponed one.
  */
 #include "detect/detect.h"
 
@@ -116,9 +117,8 @@ static void fall_back(struct detect *d, int error)
 {
 	log_error("proc connector failed: %s; scanning /proc each %u ms from now on",
 		  error_name(error), d->config->scan_interval_ms);
-	source_close(&d->source);
-	d->source.kind = CONFIG_SOURCE_SCAN;
-	atomic_store(&d->source_kind, CONFIG_SOURCE_SCAN);
+	source_fall_back(&d->source, d->config, error);
+	atomic_store(&d->source_kind, (int)d->source.kind);
 	d->is_resync_due = true;
 	d->is_source_empty = true;
 }
@@ -199,7 +199,7 @@ static int scan(struct detect *d)
 /* When the next scan is due: 0 for none. */
 static uint64_t scan_due_ns(const struct detect *d)
 {
-	if (d->is_resync_due)
+	if (d->is_resync_due || d->tracker.is_scan_due)
 		return d->last_scan_ns + SCAN_PAUSE_NS;
 	if (d->source.kind == CONFIG_SOURCE_SCAN)
 		return d->last_scan_ns + d->config->scan_interval_ms * NSEC_PER_MSEC;
@@ -278,7 +278,7 @@ static int body(struct thread *self, void *arg)
 	atomic_store(&d->source_kind, (int)d->source.kind);
 	/* Subscribed first, scanned second: what starts in between is seen twice, not never. */
 	d->is_source_empty = true;
-	r = scan(d);
+	r = d->source.kind == CONFIG_SOURCE_NONE ? 0 : scan(d);
 	if (r < 0)
 		error_set(d->start_error, -r, "can't read /proc: %s", error_name(r));
 	thread_ready(self, r);
@@ -381,8 +381,9 @@ enum config_source detect_source(const struct detect *d)
 
 unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max)
 {
-	unsigned int n = d->source.feature_count < max ? d->source.feature_count : max;
+	const struct source_features *features = source_features(&d->source);
+	unsigned int n = features->count < max ? features->count : max;
 
-	memcpy(out, d->source.features, n * sizeof(*out));
+	memcpy(out, features->list, n * sizeof(*out));
 	return n;
 }

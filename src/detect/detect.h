@@ -5,7 +5,8 @@
  * Owner:    main. detect_new(), detect_start(), detect_stop(), detect_free().
  * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
  * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 3 s).
- * Limits:   SERVERS_MAX processes; one /proc scan at start and one per overrun, rate-limited.
+ * Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun and one when a place
+ * comes free after somebody was refused, rate-limited.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
  * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses.
@@ -67,7 +68,8 @@ void detect_lost(struct detect *d);
 
 void detect_read(const struct detect *d, struct detect_counters *out);
 
-/* The source in use: CONFIG_SOURCE_NETLINK, _BPF or _SCAN; and what was found out about each. */
+/* The source in use: CONFIG_SOURCE_NETLINK, _BPF, _SCAN or _NONE; and what was found out about
+ * each. */
 enum config_source detect_source(const struct detect *d);
 unsigned int detect_features(const struct detect *d, struct feature *out, unsigned int max);
 

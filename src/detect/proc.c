@@ -14,11 +14,26 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define FIELD_STATE 3 /* the first after the name */
+#define PID_INIT_INO 0xEFFFFFFCu /* inode of the first pid namespace, in each kernel */
+#define FIELD_STATE 3		 /* the first after the name */
 #define FIELD_THREADS 20
 #define FIELD_START 22
 #define STAT_MAX 1024	/* field 22 ends well before */
 #define STATUS_MAX 1024 /* the line Uid, too */
+
+int proc_check(struct error *err)
+{
+	struct statfs fs;
+	struct stat ns;
+
+	/* A /proc of a namespace that we are not in has no `self`. */
+	if (statfs("/proc/self/", &fs) || fs.f_type != PROC_SUPER_MAGIC)
+		return error_set(err, ENOENT, "no /proc of this pid namespace is mounted");
+	/* A kernel without pid namespaces has no such file. */
+	if (!stat("/proc/self/ns/pid", &ns) && ns.st_ino != PID_INIT_INO)
+		return error_set(err, EXDEV, "this is another pid namespace than the first");
+	return 0;
+}
 
 static int open_pidfd(int32_t pid)
 {
@@ -175,16 +190,19 @@ static int read_exe(int dir, struct proc_identity *out)
 	if (fd < 0)
 		return -errno;
 	/* Cached attributes only: a user's own file server must not be able to hold us up. */
-	r = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE | STATX_UID,
-		  &st);
+	r = statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO, &st);
 	if (r == 0 && st.stx_uid == 0)
 		r = fstatfs(fd, &fs);
 	if (r) {
 		r = -errno;
 		goto close_fd;
 	}
+	out->exe_dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	out->exe_ino = st.stx_ino;
 	out->exe_uid = st.stx_uid;
 	out->exe_mode = st.stx_mode;
+	out->is_mounted = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	out->is_fuse = st.stx_uid == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 	r = path_of(fd, out);
 close_fd:

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/errors.h"
 #include "base/server.h"
 
 struct proc_stat {
@@ -31,13 +32,19 @@ struct proc_identity {
 	int32_t pid;
 	uint32_t uid; /* real uid */
 	struct proc_stat stat;
-	char exe[SERVER_EXE_MAX]; /* without " (deleted)"; "" if it can't be read */
-	int exe_error;		  /* then why: negative errno */
+	char exe[SERVER_EXE_MAX];  /* without " (deleted)"; "" if it can't be read */
+	int exe_error;		   /* then why: negative errno */
+	uint64_t exe_dev, exe_ino; /* which file it is, whatever it is called by now */
 	uint32_t exe_uid;
 	uint32_t exe_mode; /* st_mode */
 	bool is_deleted;   /* the executable was unlinked (or replaced by an upgrade) */
 	bool is_fuse;
+	bool is_mounted; /* the file itself is a mount: its name is the mount point's */
 };
+
+/* Are the process numbers of /proc and of our system calls those of the kernel side, which are the
+ * first pid namespace's? 0, or a negative errno with the reason. */
+int proc_check(struct error *err);
 
 /* Name of the leader. -ESRCH if there is no such process. */
 int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX]);

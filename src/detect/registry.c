@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/probe.h"
+#include "bpf/abi/roles.h"
 
 void registry_init(struct registry *r)
 {
@@ -49,7 +50,7 @@ int registry_check(const struct registry *r, uint32_t uid, unsigned int max,
 	for (unsigned int i = 0; i < SERVERS_MAX; i++)
 		if (r->slots[i].server.pid && r->slots[i].server.uid == uid)
 			same++;
-	return same >= max_per_uid ? -EAGAIN : 0;
+	return same >= ROLE_PLACES(r->count, max, max_per_uid) ? -EAGAIN : 0;
 }
 
 static struct registry_slot *slot_free(struct registry *r)

@@ -26,8 +26,9 @@ struct registry_slot {
 	struct server server; /* pid 0: free */
 	uint64_t generation;  /* of the last scan that saw it, or that was current when it came */
 	int pidfd;	      /* owned; -1 if the kernel gives none */
-	bool is_told;	      /* the reader of news knows of it */
-	bool has_news;	      /* ... but not its latest state */
+	uint64_t exe_dev, exe_ino; /* the file it runs; 0 if it can't be read */
+	bool is_told;		   /* the reader of news knows of it */
+	bool has_news;		   /* ... but not its latest state */
 };
 
 struct registry {

@@ -53,7 +53,8 @@ struct rules_verdict rules_judge(const struct config *config, const struct rules
 			continue;
 		verdict.is_listed = true;
 		verdict.reject = REJECT_EXE;
-		if (!exe[0] || (strcmp(exe, server->name) && strcmp(exe, server->exe)))
+		if (!exe[0] || evidence->is_mounted ||
+		    (strcmp(exe, server->name) && strcmp(exe, server->exe)))
 			continue;
 		verdict.reject = judge_file(evidence);
 		if (verdict.reject == REJECT_NONE)

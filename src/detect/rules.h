@@ -9,8 +9,9 @@
  *
  * A name alone gives nothing: anyone can call a process `pipewire`. It takes a listed comm, an
  * executable of that name (or the alias the list gives), root as its owner, no write permission for
- * group and others, and a file system whose owners and modes the kernel itself vouches for. A near
- * name (`pipewire-foo`) is simply not listed.
+ * group and others, and a file system whose owners and modes the kernel itself vouches for. A file
+ * that is bind-mounted shows the mount point's name, which anyone chooses in a user namespace of
+ * his own. A near name (`pipewire-foo`) is simply not listed.
  */
 #ifndef DETECT_RULES_H
 #define DETECT_RULES_H
@@ -26,6 +27,7 @@ struct rules_evidence {
 	uint32_t exe_uid;
 	uint32_t exe_mode; /* st_mode */
 	bool is_fuse;	   /* the executable lies on a FUSE file system */
+	bool is_mounted;   /* the file is a mount by itself, under any name */
 };
 
 struct rules_verdict {

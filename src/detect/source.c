@@ -5,13 +5,16 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "detect/proc.h"
 #include "detect/selftest.h"
 
 #define NICE_AHEAD (-11)
+#define PRIORITY_FEATURE "detect_priority"
 
 static const char *const source_names[] = {
 	[CONFIG_SOURCE_AUTO] = "auto",
@@ -23,12 +26,13 @@ static const char *const source_names[] = {
 __attribute__((format(printf, 4, 5))) static void
 add_feature(struct source *s, const char *name, bool is_available, const char *fmt, ...)
 {
-	struct feature *f = &s->features[s->feature_count];
+	struct source_features *features = &s->features[s->being_made];
+	struct feature *f = &features->list[features->count];
 	va_list args;
 
-	if (s->feature_count == SOURCE_FEATURES)
+	if (features->count == SOURCE_FEATURES)
 		return;
-	s->feature_count++;
+	features->count++;
 	f->is_available = is_available;
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	va_start(args, fmt);
@@ -43,16 +47,16 @@ void source_set_priority(struct source *s)
 
 	/* A verdict is late if it waits behind the load it is about. */
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0) {
-		add_feature(s, "detect_priority", true, "SCHED_FIFO 1");
+		add_feature(s, PRIORITY_FEATURE, true, "SCHED_FIFO 1");
 		return;
 	}
 	error = -errno;
 	if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_AHEAD) == 0) {
-		add_feature(s, "detect_priority", true, "nice %d (SCHED_FIFO: %s)", NICE_AHEAD,
+		add_feature(s, PRIORITY_FEATURE, true, "nice %d (SCHED_FIFO: %s)", NICE_AHEAD,
 			    error_name(error));
 		return;
 	}
-	add_feature(s, "detect_priority", false,
+	add_feature(s, PRIORITY_FEATURE, false,
 		    "ordinary (needs CAP_SYS_NICE): verdicts may wait behind other load");
 }
 
@@ -125,6 +129,25 @@ static void use_scan(struct source *s, const struct config *config)
 		    config->scan_interval_ms);
 }
 
+/* The kernel side knows processes by other numbers than we do: what it says of one, /proc would say
+ * of another. */
+static int use_none(struct source *s, const struct config *config, const struct error *why,
+		    struct error *err)
+{
+	if (config->source != CONFIG_SOURCE_AUTO)
+		return error_set(err, ENOTSUP, "source %s: %s", source_names[config->source],
+				 why->text);
+	s->kind = CONFIG_SOURCE_NONE;
+	add_feature(s, "process_numbers", false,
+		    "%s: the kernel side alone gives roles, to what is started from now on; no "
+		    "server is listed",
+		    why->text);
+	log_warning("process numbers mean nothing here: %s; the kernel side alone gives roles, to "
+		    "what is started from now on",
+		    why->text);
+	return 0;
+}
+
 int source_choose(struct source *s, const struct config *config, const struct detect_roles *roles,
 		  struct detect *d, struct error *err)
 {
@@ -133,7 +156,10 @@ int source_choose(struct source *s, const struct config *config, const struct de
 	int r;
 
 	s->connector.fd = -1;
-	s->feature_count = 0;
+	s->being_made = SOURCE_AT_START;
+	s->features[SOURCE_AT_START].count = 0;
+	if (proc_check(&why) < 0)
+		return use_none(s, config, &why, err);
 	if (want == CONFIG_SOURCE_AUTO || want == CONFIG_SOURCE_NETLINK) {
 		r = open_netlink(s, config, roles, &why);
 		if (r == 0)
@@ -164,4 +190,24 @@ int source_choose(struct source *s, const struct config *config, const struct de
 void source_close(struct source *s)
 {
 	connector_close(&s->connector);
+}
+
+void source_fall_back(struct source *s, const struct config *config, int error)
+{
+	const struct source_features *before = &s->features[SOURCE_AT_START];
+
+	source_close(s);
+	s->being_made = SOURCE_FALLEN;
+	add_feature(s, "proc_connector", false, "failed while in use: %s", error_name(error));
+	use_scan(s, config);
+	for (unsigned int i = 0; i < before->count; i++)
+		if (!strcmp(before->list[i].name, PRIORITY_FEATURE))
+			add_feature(s, PRIORITY_FEATURE, before->list[i].is_available, "%s",
+				    before->list[i].detail);
+	atomic_store(&s->in_force, s->being_made);
+}
+
+const struct source_features *source_features(const struct source *s)
+{
+	return &s->features[atomic_load(&s->in_force)];
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/rules.h"
+#include "detect/table.h"
 
 #define ROLE_NAME(id, name) [id] = name,
 static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
@@ -52,30 +53,10 @@ static void count(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* start_boottime in ns, as /proc shows it in ticks. */
-static uint64_t ticks_of(uint64_t start_ns)
+/* Who was refused is looked at again. */
+static void place_is_free(struct tracker *t)
 {
-	return start_ns / (NSEC_PER_SEC / 100);
-}
-
-static int clear_role(struct tracker *t, int32_t pid, uint64_t start_ticks)
-{
-	const struct role_request request = {
-		.op = ROLE_OP_CLEAR,
-		.tgid = (uint32_t)pid,
-		.start_ticks = start_ticks,
-	};
-
-	return t->roles.apply(t->roles.ctx, &request);
-}
-
-/* Clears whatever the table has for that pid, but not what a successor gets meanwhile. */
-static void clear_entry(struct tracker *t, int32_t pid)
-{
-	struct role_entry entry;
-
-	if (t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == 0)
-		(void)clear_role(t, pid, ticks_of(entry.start_ns));
+	t->is_scan_due = t->has_refused;
 }
 
 static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
@@ -83,13 +64,15 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 	const struct server *server = &slot->server;
 
 	log_info("%s %s (pid %d) %s", role_names[server->role], server->comm, server->pid, why);
-	(void)clear_role(t, server->pid, server->start_ticks);
+	table_clear(&t->roles, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
 	count(&t->unregistered);
+	place_is_free(t);
 }
 
 static void reject(struct tracker *t, const struct proc_identity *id, uint8_t reason)
 {
+	t->has_refused |= reason == REJECT_LIMIT;
 	for (unsigned int i = 0; t->is_scanning && i < TRACKER_REJECTS; i++)
 		if (t->rejects[i].pid == id->pid &&
 		    t->rejects[i].start_ticks == id->stat.start_ticks)
@@ -106,13 +89,6 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 			    id->exe, rules_reason(reason));
 }
 
-/*
- * CONFIRM. Twice if there is another's entry: the first answer may only mean that the kernel side
- * made its own in between. What is there then is a dead predecessor's, and in the way.
- *
- * Where the kernel takes no verdicts from us (-ENOTSUP, the loader says so) its own stand, and what
- * we find out is published all the same.
- */
 static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
 {
 	const struct role_request request = {
@@ -125,15 +101,8 @@ static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t rol
 		.role = role,
 		.source = s->source,
 	};
-	int r = t->roles.apply(t->roles.ctx, &request);
 
-	if (r == -EEXIST)
-		r = t->roles.apply(t->roles.ctx, &request);
-	if (r == -EEXIST) {
-		(void)clear_role(t, s->id.pid, 0);
-		r = t->roles.apply(t->roles.ctx, &request);
-	}
-	return r == -ENOTSUP ? 0 : r;
+	return table_confirm(&t->roles, &request);
 }
 
 static void fill_server(const struct sighting *s, uint8_t role, struct server *out)
@@ -175,9 +144,10 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 		drop(t, slot, "is gone, and its pid reused");
 		slot = NULL;
 	}
-	r = slot ? 0
-		 : registry_check(&t->registry, s->id.uid, t->config->roles_max,
-				  t->config->roles_per_uid_max);
+	/* What the kernel side has granted it has counted. */
+	r = slot || s->has_entry ? 0
+				 : registry_check(&t->registry, s->id.uid, t->config->roles_max,
+						  t->config->roles_per_uid_max);
 	if (r == 0)
 		r = confirm_role(t, s, role);
 	if (r == -ESRCH) {
@@ -192,7 +162,7 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 		if (slot)
 			drop(t, slot, "lost its role");
 		else
-			clear_entry(t, s->id.pid);
+			table_clear_entry(&t->roles, s->id.pid);
 		return;
 	}
 
@@ -204,6 +174,8 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 	}
 	if (registry_put(&t->registry, &server, s->pidfd, atomic_load(&t->generation), &slot) < 0)
 		return; /* not reached: checked above */
+	slot->exe_dev = s->id.exe_dev;
+	slot->exe_ino = s->id.exe_ino;
 	if (s->pidfd >= 0) {
 		s->pidfd = -1;
 		watch_death(t, slot);
@@ -225,6 +197,7 @@ static struct rules_verdict verdict_on(const struct tracker *t, const struct sig
 		.exe_uid = s->id.exe_uid,
 		.exe_mode = s->id.exe_mode,
 		.is_fuse = s->id.is_fuse,
+		.is_mounted = s->id.is_mounted,
 	};
 
 	return rules_judge(t->config, &evidence);
@@ -242,8 +215,10 @@ static void judge(struct tracker *t, struct sighting *s)
 	    (s->entry.source == SOURCE_BPF || s->entry.source == SOURCE_FORK))
 		verdict = verdict_on(t, s, rules_base_name(s->id.exe));
 	/* At exec the kernel side had the file itself in hand: its word counts where another user's
-	 * executable can't be read (no CAP_SYS_PTRACE) and on virtiofs, which looks like FUSE. */
-	if (verdict.is_listed && (s->id.exe_error || verdict.reject == REJECT_FILESYSTEM) &&
+	 * executable can't be read (no CAP_SYS_PTRACE), for one that is mounted, whose own name we
+	 * can't see, and on virtiofs, which looks like FUSE. */
+	if (verdict.is_listed &&
+	    (s->id.exe_error || s->id.is_mounted || verdict.reject == REJECT_FILESYSTEM) &&
 	    s->has_entry && s->entry.source == SOURCE_BPF)
 		verdict.role = s->entry.role;
 	if (verdict.role != ROLE_NONE) {
@@ -253,7 +228,7 @@ static void judge(struct tracker *t, struct sighting *s)
 	slot = registry_find(&t->registry, s->id.pid);
 	if (slot)
 		drop(t, slot, "is another program now");
-	clear_entry(t, s->id.pid);
+	table_clear_entry(&t->roles, s->id.pid);
 	if (verdict.is_listed)
 		reject(t, &s->id, verdict.reject);
 }
@@ -272,8 +247,14 @@ static int look(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source
 	if (r < 0)
 		return r;
 	out->has_entry = t->roles.get(t->roles.ctx, (uint32_t)pid, &out->entry) == 0 &&
-			 ticks_of(out->entry.start_ns) == out->id.stat.start_ticks;
+			 table_ticks(out->entry.start_ns) == out->id.stat.start_ticks;
 	return 0;
+}
+
+/* Is the file that runs the slot's still? Its path may change: a package upgrade renames it. */
+static bool is_same_file(const struct registry_slot *slot, const struct proc_identity *id)
+{
+	return slot->exe_dev == id->exe_dev && slot->exe_ino == id->exe_ino;
 }
 
 static void look_away(struct sighting *s)
@@ -290,7 +271,8 @@ static void on_gone(struct tracker *t, int32_t pid)
 	count(&t->gone);
 	if (slot)
 		drop(t, slot, "ended");
-	clear_entry(t, pid);
+	table_clear_entry(&t->roles, pid);
+	place_is_free(t); /* the kernel side may have granted one meanwhile */
 }
 
 /* The kernel side tells of an exec only if the name is listed or the process had a role. So if ours
@@ -305,7 +287,7 @@ static void look_again(struct tracker *t, const struct sighting *before)
 		return;
 	if (look(t, before->id.pid, 0, before->source, &s) < 0)
 		drop(t, slot, "ended");
-	else if (strcmp(s.id.exe, before->id.exe) != 0)
+	else if (!is_same_file(slot, &s.id))
 		judge(t, &s);
 	look_away(&s);
 }
@@ -350,7 +332,7 @@ void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t tim
 	}
 	/* The same program goes on in the child: the evidence is its parent's, whatever it calls
 	 * itself. If it has become another one already, its own evidence counts. */
-	if (slot && !strcmp(slot->server.exe, s.id.exe))
+	if (slot && is_same_file(slot, &s.id))
 		grant(t, &s, slot->server.role);
 	else
 		judge(t, &s);
@@ -370,7 +352,7 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 		return;
 	}
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    !strcmp(slot->server.exe, s.id.exe)) {
+	    is_same_file(slot, &s.id)) {
 		/* What it was when it started stands: a new name takes nothing away and, with the
 		 * role there, adds nothing. */
 		grant(t, &s, slot->server.role);
@@ -429,9 +411,12 @@ static bool scan_one(void *ctx, int32_t pid)
 	if (look(t, pid, 0, SOURCE_SCAN, &s) < 0)
 		return true; /* gone: the sweep sees to it */
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    (s.id.exe_error || !strcmp(slot->server.exe, s.id.exe))) {
-		if (s.id.exe_error)
+	    (s.id.exe_error || is_same_file(slot, &s.id))) {
+		if (s.id.exe_error) {
 			memcpy(s.id.exe, slot->server.exe, sizeof(s.id.exe));
+			s.id.exe_dev = slot->exe_dev;
+			s.id.exe_ino = slot->exe_ino;
+		}
 		grant(t, &s, slot->server.role);
 	} else {
 		judge(t, &s);
@@ -457,7 +442,7 @@ static void scan_table(struct tracker *t)
 		if (registry_find(&t->registry, pid))
 			continue;
 		if (look(t, pid, 0, SOURCE_SCAN, &s) < 0) {
-			clear_entry(t, pid);
+			table_clear_entry(&t->roles, pid);
 			continue;
 		}
 		judge(t, &s);
@@ -471,6 +456,8 @@ int tracker_scan(struct tracker *t, void *buffer, size_t size)
 	int r;
 
 	t->is_scanning = true;
+	t->has_refused = false;
+	t->is_scan_due = false;
 	r = proc_walk(buffer, size, scan_one, t);
 	if (r == 0) {
 		for (unsigned int i = 0; i < SERVERS_MAX; i++) {

@@ -38,6 +38,8 @@ struct tracker {
 	struct registry registry;
 	int deaths_fd; /* epoll of the pidfds: readable when a process with a role has died */
 	bool is_scanning;
+	bool has_refused; /* somebody, for want of a place, since the last scan began */
+	bool is_scan_due; /* ... and a place has come free since */
 	/* Lately rejected processes, so that each scan does not count them anew. */
 	struct {
 		int32_t pid;

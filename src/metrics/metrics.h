@@ -35,7 +35,7 @@ struct metrics {
 	uint64_t published_ns; /* set by snapshot_publish(): when it was begun */
 	uint64_t started_ns;
 	bool is_sched;	 /* mode */
-	char source[16]; /* "netlink", "bpf" or "scan" */
+	char source[16]; /* "netlink", "bpf", "scan" or "none" */
 
 	unsigned int server_count;
 	struct server servers[SERVERS_MAX];

@@ -27,7 +27,7 @@ static const struct described described[] = {
 	{"audio.servers[].detect_latency_ns", NULL, "gauge", "ns",
 	 "From its exec or fork until its role was confirmed; 0 if a scan found it."},
 	{"proc_events.source", NULL, "string", "",
-	 "Where process events come from: \"netlink\", \"bpf\" or \"scan\"."},
+	 "Where process events come from: \"netlink\", \"bpf\", \"scan\" or \"none\"."},
 	{"classes.<class>.wait", "wait_seconds", "histogram", "ns",
 	 "Waits for a CPU by class, exp2 buckets from 1 us to 1 s."},
 	{"sched.ops", NULL, "string", "",

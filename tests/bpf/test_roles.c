@@ -370,26 +370,37 @@ static void test_apply_confirms_exec(void **state)
 	child_end(&c);
 }
 
+/* First users who want more than they may have, then many who want one. */
+static void limits_request(uint32_t op, uint32_t i, struct role_request *r)
+{
+	uint32_t max = bench.config.roles_max, each = bench.config.roles_per_uid_max + 1;
+
+	*r = request_new(op, FAKE_TGID + i);
+	r->uid = FAKE_UID + (i < max ? i / each : i);
+}
+
+/* No user keeps another from his first place. */
 static void test_limits(void **state)
 {
 	uint32_t max = bench.config.roles_max, per_uid = bench.config.roles_per_uid_max;
-	uint32_t present = loader_roles_count(bench.loader), granted = 0;
+	uint32_t present = loader_roles_count(bench.loader), granted = 0, mine = 0, uid = 0;
 	struct role_request r;
-	int ret;
 
-	for (uint32_t i = 0; i < max + 8; i++) {
-		r = request_new(ROLE_OP_CONFIRM, FAKE_TGID + i);
-		r.uid = FAKE_UID + i / (per_uid + 1);
-		ret = loader_role_apply(bench.loader, &r);
-		if (granted + present == max || i % (per_uid + 1) == per_uid)
-			assert_int_equal(ret, -EAGAIN);
-		else
-			assert_int_equal(ret, 0);
-		granted += ret == 0;
+	for (uint32_t i = 0; i < 2 * max + 8; i++) {
+		uint32_t taken = granted + present;
+		bool may;
+
+		limits_request(ROLE_OP_CONFIRM, i, &r);
+		mine = r.uid == uid ? mine : 0;
+		uid = r.uid;
+		may = taken < max && mine < (taken < (max + 1) / 2 ? per_uid : 1);
+		assert_int_equal(loader_role_apply(bench.loader, &r), may ? 0 : -EAGAIN);
+		granted += may;
+		mine += may;
 	}
 	assert_int_equal(loader_roles_count(bench.loader), max);
-	for (uint32_t i = 0; i < max + 8; i++) {
-		r = request_new(ROLE_OP_CLEAR, FAKE_TGID + i);
+	for (uint32_t i = 0; i < 2 * max + 8; i++) {
+		limits_request(ROLE_OP_CLEAR, i, &r);
 		granted -= loader_role_apply(bench.loader, &r) == 0;
 	}
 	assert_int_equal(granted, 0);

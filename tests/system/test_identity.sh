@@ -80,6 +80,25 @@ launch pulseaudio "${AS_USER[@]}" "$TEST_DIR/user/pulseaudio" 1000
 check_within 5 "a link called pulseaudio to another program is rejected" rejected_is $((before + 1))
 check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 
+# A program that root owns, mounted over a file of a user's, in a user namespace of his own. The kernel
+# side sees the program's own name, /proc the mount point's.
+if "${AS_USER[@]}" unshare --user --map-root-user --mount true 2>/dev/null; then
+	before=$(rejected)
+	# shellcheck disable=SC2016
+	launch pipewire "${AS_USER[@]}" unshare --user --map-root-user --mount sh -c \
+		'mount --bind "$1" "$2" && exec "$2" 1000' sh "$(command -v sleep)" "$TEST_DIR/user/pipewire"
+	check_within 5 "a program mounted over a user's pipewire is rejected" rejected_is $((before + 1))
+	check "and has no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+	# The server itself keeps the kernel side's word.
+	# shellcheck disable=SC2016
+	launch pipewire unshare --mount sh -c 'mount --bind "$1" "$1" && exec "$1" 1000' sh "$server"
+	check_within 5 "a real one that is mounted by itself has a role" listed "$LAUNCHED"
+	kill -KILL "$LAUNCHED"
+	check_within 5 "until it ends" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
+else
+	echo "# no user namespaces for users here"
+fi
+
 # A script: its interpreter is owned by root.
 printf '#!/bin/sh\nread -r line <"%s"\n' "$TEST_DIR/fifo" >"$TEST_DIR/user/wireplumber"
 mkfifo -m 0666 "$TEST_DIR/fifo"
@@ -119,4 +138,30 @@ check_equal "one server is left: the real one" 1 "$(metrics '.audio.servers | le
 check "and one entry in the BPF table" holds '.roles.entries == 1'
 end_launched
 check_within 5 "nothing is left after they ended" holds '.roles.entries == 0 and .audio.servers == []'
+stop_daemon
+
+# Places: half of them for whoever comes first, the rest for users who have none; and who was refused is
+# looked at again. A name of its own, so that the machine's servers take no place.
+CONFIG_EXTRA='{"servers": [{"name": "gamerd-places", "role": "audio_server"}], "roles_max": 4, "roles_per_uid_max": 3}'
+start_daemon || exit 1
+server=$(fake_server gamerd-places)
+launch_as() { # UID
+	launch gamerd-places setpriv --reuid "$1" --regid "$1" --clear-groups "$server" 1000
+}
+launch_as 65001
+launch_as 65001
+check_within 5 "a user has two of four places" listed "$LAUNCHED"
+launch_as 65001
+check_within 5 "and is refused a third" rejected_is 1
+launch_as 65002
+check_within 5 "another user has one" listed "$LAUNCHED"
+launch_as 65003
+check_within 5 "and a third" listed "$LAUNCHED"
+last=$LAUNCHED
+launch_as 65004
+check_within 5 "a fourth is refused while all are taken" rejected_is 2
+kill -KILL "$last"
+check_within 5 "and gets the one that comes free" listed "$LAUNCHED"
+check_equal "all are taken again" 4 "$(metrics .roles.entries)"
+end_launched
 finish

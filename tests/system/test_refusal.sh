@@ -123,4 +123,37 @@ kill -KILL "$pid"
 wait "$pid" 2>/dev/null
 stop_daemon
 check_equal "and ends with status 0" 0 "$DAEMON_STATUS"
+
+# In another pid namespace, or without /proc, the kernel side's numbers mean nothing to the daemon.
+other_numbers() { # NAME PATTERN CMD...
+	local name=$1 pattern=$2 entries
+
+	shift 2
+	check "$name: --check says so" grep -qE "no +process_numbers .*$pattern" \
+		<("$@" "$GAMERD" --check --config "$DAEMON_CONFIG" 2>/dev/null)
+	daemon_prepare
+	"$@" "$GAMERD" --observe --config "$DAEMON_CONFIG" --debug-api 0 </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
+	DAEMON_PIDS+=($!)
+	check_within 20 "$name: it starts" grep -qw ready "$DAEMON_LOG"
+	DAEMON_PID=$(pgrep -P $! || echo $!)
+	DAEMON_PIDS+=("$DAEMON_PID")
+	DAEMON_PORT=$(sed -nE 's/.*127\.0\.0\.1:([0-9]+).*/\1/p' "$DAEMON_LOG" | head -n 1)
+	check_equal "$name: one warning says so" 1 "$(grep -cE "warning: .*$pattern" "$DAEMON_LOG")"
+	check "$name: /health says so" jq -e '.features | any(.name == "process_numbers" and (.available | not))' <(http /health)
+	entries=$(metrics .roles.entries)
+	"$server" 1000 &
+	pid=$!
+	check_within 5 "$name: a server has the kernel side's role" holds ".roles.entries == $entries + 1"
+	pause 0.5
+	check "$name: and keeps it" holds ".roles.entries == $entries + 1 and .audio.servers == []"
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	check_within 5 "$name: until it ends" holds ".roles.entries == $entries"
+	kill -TERM "$DAEMON_PID"
+	check_within 10 "$name: it ends" is_gone "$DAEMON_PID"
+}
+other_numbers "pid namespace" "another pid namespace" \
+	unshare --pid --fork --propagation unchanged --mount-proc
+other_numbers "no /proc" "no /proc of this" unshare --mount --propagation unchanged sh -c \
+	'mount --make-rprivate /proc && mount -t tmpfs none /proc && exec "$@"' sh
 finish

@@ -53,6 +53,10 @@ enum class { CLASS_LIST(ABI_ENUM_ITEM) CLASS_COUNT };
 enum role_source { SOURCE_LIST(ABI_ENUM_ITEM) SOURCE_COUNT };
 enum reject { REJECT_LIST(ABI_ENUM_ITEM) REJECT_COUNT };
 
+/* How many of `max` places one user may hold when `taken` are: half of them are for whoever comes
+ * first, `per_uid` each; the rest is kept, one each, for users who have none. */
+#define ROLE_PLACES(taken, max, per_uid) ((taken) < ((max) + 1) / 2 ? (per_uid) : 1)
+
 #define COMM_LEN 16 /* TASK_COMM_LEN */
 #define EXE_LEN 64
 

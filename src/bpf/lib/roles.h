@@ -27,7 +27,7 @@ static __always_inline void role_uid_release(__u32 uid)
 		bpf_map_delete_elem(&role_uids, &uid);
 }
 
-static __always_inline int role_uid_acquire(__u32 uid)
+static __always_inline int role_uid_acquire(__u32 uid, __u32 max)
 {
 	__u32 zero = 0, *count;
 
@@ -38,7 +38,7 @@ static __always_inline int role_uid_acquire(__u32 uid)
 		if (!count)
 			return -EAGAIN;
 	}
-	if (__sync_fetch_and_add(count, 1) < cfg_roles_per_uid_max)
+	if (__sync_fetch_and_add(count, 1) < max)
 		return 0;
 	__sync_fetch_and_add(count, -1);
 	return -EAGAIN;
@@ -53,11 +53,12 @@ static __always_inline void roles_changed(void)
 /* Makes the entry. 0; -EAGAIN: a limit; -EEXIST: there is one already. */
 static __always_inline int role_grant(__u32 tgid, const struct role_entry *entry)
 {
+	__u32 taken = __sync_fetch_and_add(&roles_total, 1);
 	int ret = -EAGAIN;
 
-	if (__sync_fetch_and_add(&roles_total, 1) >= cfg_roles_max)
+	if (taken >= cfg_roles_max)
 		goto release_total;
-	if (role_uid_acquire(entry->uid))
+	if (role_uid_acquire(entry->uid, ROLE_PLACES(taken, cfg_roles_max, cfg_roles_per_uid_max)))
 		goto release_total;
 	if (bpf_map_update_elem(&tgid_roles, &tgid, entry, BPF_NOEXIST)) {
 		ret = -EEXIST;

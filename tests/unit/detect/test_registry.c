@@ -116,19 +116,30 @@ static void test_overflow(void **state)
 	assert_int_equal(r.count, SERVERS_MAX);
 }
 
+/* Half of the places are for whoever comes first, the others for users who have none. */
 static void test_limits(void **state)
 {
 	for (int i = 0; i < 8; i++) {
-		assert_int_equal(registry_check(&r, 1000, 10, 8), 0);
+		assert_int_equal(registry_check(&r, 1000, 20, 8), 0);
 		assert_int_equal(put(100 + i, 1, 1000), 0);
 	}
-	assert_int_equal(registry_check(&r, 1000, 10, 8), -EAGAIN);
-	assert_int_equal(registry_check(&r, 1001, 10, 8), 0);
-	assert_int_equal(put(200, 1, 1001), 0);
-	assert_int_equal(put(201, 1, 1001), 0);
-	assert_int_equal(registry_check(&r, 1001, 10, 8), -EAGAIN);
+	assert_int_equal(registry_check(&r, 1000, 20, 8), -EAGAIN);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(registry_check(&r, 1001, 20, 8), 0);
+		assert_int_equal(put(200 + i, 1, 1001), 0);
+	}
+	assert_int_equal(registry_check(&r, 1001, 20, 8), -EAGAIN);
+	for (int i = 2; i < 12; i++) {
+		assert_int_equal(registry_check(&r, (uint32_t)(1000 + i), 20, 8), 0);
+		assert_int_equal(put(200 + i, 1, (uint32_t)(1000 + i)), 0);
+		assert_int_equal(registry_check(&r, (uint32_t)(1000 + i), 20, 8), -EAGAIN);
+	}
+	assert_int_equal(registry_check(&r, 2000, 20, 8), -EAGAIN);
+	for (int i = 1; i < 12; i++)
+		registry_remove(&r, registry_find(&r, 200 + i));
+	assert_int_equal(registry_check(&r, 1000, 20, 8), -EAGAIN);
 	registry_remove(&r, registry_find(&r, 100));
-	assert_int_equal(registry_check(&r, 1000, 10, 8), 0);
+	assert_int_equal(registry_check(&r, 1000, 20, 8), 0);
 }
 
 /* News taken in small portions: none lost, none twice, ends first. */

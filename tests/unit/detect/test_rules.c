@@ -65,8 +65,8 @@ static void test_judge(void **state)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct rules_case *c = &cases[i];
-		const struct rules_evidence evidence = {c->comm, c->exe, c->uid, c->mode,
-							c->is_fuse};
+		const struct rules_evidence evidence = {c->comm, c->exe,     c->uid,
+							c->mode, c->is_fuse, false};
 		struct rules_verdict v = rules_judge(&config, &evidence);
 
 		if (v.is_listed != c->is_listed || v.role != c->role || v.reject != c->reject)
@@ -76,12 +76,23 @@ static void test_judge(void **state)
 	}
 }
 
+/* Bind-mounted over a file of that name, which takes a user namespace and no rights. */
+static void test_mounted(void **state)
+{
+	struct rules_evidence evidence = {"pipewire", "/tmp/pipewire", 0, OK, false, true};
+
+	assert_int_equal(rules_judge(&config, &evidence).role, ROLE_NONE);
+	assert_int_equal(rules_judge(&config, &evidence).reject, REJECT_EXE);
+	evidence.is_mounted = false;
+	assert_int_equal(rules_judge(&config, &evidence).role, ROLE_AUDIO_SERVER);
+}
+
 /* Two names with one comm: the executable tells which. */
 static void test_shared_comm(void **state)
 {
 	static struct config two;
-	struct rules_evidence evidence = {"long-server-nam", "/usr/bin/long-server-name-two", 0, OK,
-					  false};
+	struct rules_evidence evidence = {
+		"long-server-nam", "/usr/bin/long-server-name-two", 0, OK, false, false};
 
 	two.server_count = 2;
 	snprintf(two.servers[0].name, CONFIG_NAME_MAX, "long-server-name-one");
@@ -105,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_mounted),
 		cmocka_unit_test(test_shared_comm),
 		cmocka_unit_test(test_reason),
 	};

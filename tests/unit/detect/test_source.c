@@ -189,6 +189,7 @@ static void test_bpf_overrun(void **state)
 
 static void test_scan(void **state)
 {
+	char renamed[sizeof(w.path)];
 	struct actor a, fake;
 
 	world_start(&w, 16);
@@ -198,7 +199,9 @@ static void test_scan(void **state)
 	a = actor_start(world_install(&w, w.server_a, 0, 0755), "rename", "worker");
 	world_wait(&w, world_is_up, a.pid, "up");
 	assert_int_equal(world_find(&w, a.pid)->source, SOURCE_SCAN);
-	actor_step(&a); /* keeps the role, scan after scan */
+	actor_step(&a); /* keeps the role, scan after scan, whatever becomes of the file's name */
+	snprintf(renamed, sizeof(renamed), "%s/other", w.dir);
+	assert_int_equal(rename(w.path, renamed), 0);
 	for (uint64_t until = world_counters(&w).generation + 3;
 	     world_counters(&w).generation < until;)
 		world_wait(&w, world_is_up, a.pid, "up");
@@ -296,6 +299,46 @@ static void test_auto_falls_to_scan(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* In another pid namespace, where numbers mean other processes: what the kernel side granted
+ * stands, and a process that /proc there shows by a listed name gets nothing. */
+static void test_pid_namespace(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct error err = {""};
+		const struct feature *f;
+
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(77);
+		child = fork();
+		if (child) {
+			waitpid(child, &status, 0);
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 9);
+		}
+		w.has_bpf = true;
+		world_grant(&w, 4711, 1, SOURCE_BPF);
+		actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
+		if (world_try(&w, 4, &err) < 0 || detect_source(w.detect) != CONFIG_SOURCE_NONE)
+			_exit(1);
+		f = feature("process_numbers");
+		if (!f || f->is_available || !strstr(f->detail, "pid namespace"))
+			_exit(2);
+		if (!world_has_role(&w, 4711, NULL) || world_counters(&w).registered_total)
+			_exit(3);
+		detect_stop(w.detect);
+		w.config.source = CONFIG_SOURCE_SCAN;
+		_exit(world_try(&w, 4, &err) == -ENOTSUP && strstr(err.text, "source scan: ") ? 0
+											      : 4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip_because("no right to unshare");
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +353,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_deaf_netlink, setup_auto, teardown),
 		cmocka_unit_test_setup_teardown(test_auto_falls_to_bpf, setup_auto, teardown),
 		cmocka_unit_test_setup_teardown(test_auto_falls_to_scan, setup_auto, teardown),
+		cmocka_unit_test_setup_teardown(test_pid_namespace, setup_auto, teardown),
 	};
 
 	world_main(argc, argv);
