@@ -82,7 +82,8 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
 
-	log_info("%s %s (pid %d) %s", role_names[server->role], server->comm, server->pid, why);
+	log_limited(LOG_INFO, "%s %s (pid %d) %s", role_names[server->role], server->comm,
+		    server->pid, why);
 	(void)clear_role(t, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
 	count(&t->unregistered);
@@ -90,6 +91,8 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 
 static void reject(struct tracker *t, const struct proc_identity *id, uint8_t reason)
 {
+	bool is_unread = id->exe_error && reason == REJECT_EXE;
+
 	for (unsigned int i = 0; t->is_scanning && i < TRACKER_REJECTS; i++)
 		if (t->rejects[i].pid == id->pid &&
 		    t->rejects[i].start_ticks == id->stat.start_ticks)
@@ -98,12 +101,9 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 	t->rejects[t->reject_next].start_ticks = id->stat.start_ticks;
 	t->reject_next = (t->reject_next + 1) % TRACKER_REJECTS;
 	count(&t->rejected);
-	if (id->exe_error && reason == REJECT_EXE)
-		log_limited(LOG_INFO, "no role for %s (pid %d): can't read its executable: %s",
-			    id->stat.comm, id->pid, error_name(id->exe_error));
-	else
-		log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
-			    id->exe, rules_reason(reason));
+	log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
+		    is_unread ? "executable unreadable" : id->exe,
+		    is_unread ? error_name(id->exe_error) : rules_reason(reason));
 }
 
 /*
@@ -210,9 +210,9 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 	}
 	if (is_new) {
 		count(&t->registered);
-		log_info("%s %s (pid %d, %s) by %s, %llu us", role_names[role], server.comm,
-			 server.pid, server.exe, source_names[server.source],
-			 (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
+		log_limited(LOG_INFO, "%s %s (pid %d, %s) by %s, %llu us", role_names[role],
+			    server.comm, server.pid, server.exe, source_names[server.source],
+			    (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
 	}
 }
 

@@ -159,6 +159,17 @@ static void test_rename_passes(void **state)
 	expect(fd, PROC_EVENT_COMM, pid);
 }
 
+/* Nobody has asked for them: the connector is there. */
+static void test_no_records(void **state)
+{
+	struct cpu_slot before = *bench_counters(&bench);
+	struct child c = child_start(server);
+
+	child_tell(&c, 'f');
+	child_end(&c);
+	assert_int_equal(bench_counters(&bench)->ring_attempted, before.ring_attempted);
+}
+
 static void test_selftest_passes(void **state)
 {
 	int fd = *(int *)*state, status;
@@ -221,6 +232,7 @@ static int group_setup(void **state)
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	file_copy("/proc/self/exe", server, 0, 0755);
 	config_init(&bench.config);
+	bench.config.long_wait_us = 60000000; /* no records but those of processes */
 	bench_open(&bench, 16);
 	bench_run(&bench);
 	filter = loader_filter_fd(bench.loader);
@@ -263,7 +275,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_passes),	       cmocka_unit_test(test_server_passes),
 		cmocka_unit_test(test_thread_exit_is_dropped), cmocka_unit_test(test_rename_passes),
-		cmocka_unit_test(test_selftest_passes),
+		cmocka_unit_test(test_selftest_passes),	       cmocka_unit_test(test_no_records),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))

@@ -434,8 +434,17 @@ static void test_iteration(void **state)
 	assert_int_equal(loader_role_apply(bench.loader, &r), 0);
 }
 
+static void ignore_event(void *ctx, const struct event *event)
+{
+}
+
+static void ignore_loss(void *ctx)
+{
+}
+
 static int group_setup(void **state)
 {
+	static const struct loader_proc_sink sink = {.offer = ignore_event, .lost = ignore_loss};
 	static char server[128];
 
 	assert_non_null(mkdtemp(dir));
@@ -445,6 +454,7 @@ static int group_setup(void **state)
 	file_copy("/proc/self/exe", other_path(), 0, 0755);
 	config_init(&bench.config);
 	bench_open(&bench, 16);
+	assert_true(loader_offer_proc_events(bench.loader, &sink)); /* or none are made */
 	bench_run(&bench);
 	*state = server;
 	return 0;
