@@ -26,6 +26,7 @@ struct source {
 	struct connector connector; /* open for netlink only */
 	struct feature features[SOURCE_FEATURES];
 	unsigned int feature_count;
+	bool may_run_ahead; /* the thread may be real-time */
 };
 
 /* The configured source, or with auto the best that works. On failure nothing is open and the
@@ -37,5 +38,8 @@ void source_close(struct source *s);
 /* Lets the calling thread run ahead of ordinary load if it may, and adds the feature that says so.
  */
 void source_set_priority(struct source *s);
+
+/* Real-time or ordinary from now on; no change where the thread may not be real-time. */
+void source_run_ahead(const struct source *s, bool is_ahead);
 
 #endif
