@@ -343,6 +343,8 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct l
 	had_role = role_drop(p->tgid, &old) == 0;
 	bpf_probe_read_kernel_str(key.comm, sizeof(key.comm), p->comm);
 	rule = bpf_map_lookup_elem(&server_names, &key);
+	if (rule && evidence_is_namesake(bprm, rule))
+		rule = NULL;
 	if (!rule && !had_role)
 		return 0;
 	now = bpf_ktime_get_ns();

@@ -10,7 +10,9 @@
  * A name alone gives nothing: anyone can call a process `pipewire`. It takes a listed comm, an
  * executable of that name (or the alias the list gives), root as its owner, no write permission for
  * group and others, and a file system whose owners and modes the kernel itself vouches for. A near
- * name (`pipewire-foo`) is simply not listed.
+ * name (`pipewire-foo`) is simply not listed, and neither rejected is a program of another name
+ * that begins like a listed one (xdg-desktop-portal-gnome). A listed name also stands for its
+ * wrapped form, config_server_wrapped().
  */
 #ifndef DETECT_RULES_H
 #define DETECT_RULES_H
@@ -31,7 +33,7 @@ struct rules_evidence {
 struct rules_verdict {
 	bool is_listed; /* the comm is on the list; else role and reject are none */
 	uint8_t role;	/* enum role */
-	uint8_t reject; /* enum reject, when listed and role is none */
+	uint8_t reject; /* enum reject, when listed and role is none; none for a namesake */
 };
 
 bool rules_is_listed(const struct config *config, const char *comm);

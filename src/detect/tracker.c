@@ -254,7 +254,7 @@ static void judge(struct tracker *t, struct sighting *s)
 	if (slot)
 		drop(t, slot, "is another program now");
 	clear_entry(t, s->id.pid);
-	if (verdict.is_listed)
+	if (verdict.reject != REJECT_NONE)
 		reject(t, &s->id, verdict.reject);
 }
 
@@ -380,7 +380,7 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 		/* The name it took, even if it has given it up again since, is what it answers for;
 		 * the name it has now is what it may get a role for. */
 		verdict = verdict_on(t, &s, comm);
-		if (verdict.role == ROLE_NONE)
+		if (verdict.reject != REJECT_NONE)
 			reject(t, &s.id, verdict.reject);
 		else
 			judge(t, &s);

@@ -38,6 +38,7 @@ struct {
 	__type(value, __u32);
 } role_uids SEC(".maps");
 
+/* Each listed name, and its wrapped form. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
