@@ -71,6 +71,10 @@ struct config {
 /* The defaults, with the built-in list of servers. */
 void config_init(struct config *config);
 
+/* How that server is called where a wrapper of the same name starts it, as on NixOS: the program is
+ * then the file .NAME-wrapped beside it. False if that is longer than a name may be. */
+bool config_server_wrapped(const struct config_server *server, struct config_server *out);
+
 /* Merges a JSON file over *config: 0, or a negative errno with a sentence that names file and key
  * (-EINVAL: content, else why it could not be read). On failure *config is as it was. */
 int config_load(struct config *config, const char *path, struct error *err);

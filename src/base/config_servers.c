@@ -2,6 +2,7 @@
 #include "base/config_servers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bpf/abi/roles.h" /* the names of roles */
@@ -36,6 +37,19 @@ void config_servers_init(struct config *config)
 	memset(config->servers, 0, sizeof(config->servers));
 	memcpy(config->servers, builtin, sizeof(builtin));
 	config->server_count = sizeof(builtin) / sizeof(builtin[0]);
+}
+
+static bool wrap_name(const char *name, char out[CONFIG_NAME_MAX])
+{
+	return snprintf(out, CONFIG_NAME_MAX, ".%s-wrapped", name) < CONFIG_NAME_MAX;
+}
+
+bool config_server_wrapped(const struct config_server *server, struct config_server *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->role = server->role;
+	return wrap_name(server->name, out->name) &&
+	       (!server->exe[0] || wrap_name(server->exe, out->exe));
 }
 
 static int parse_name(const json_t *value, const struct place *at, const char *field,

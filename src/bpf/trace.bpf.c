@@ -156,7 +156,7 @@ static __always_inline void role_end(struct task_struct *p, struct cpu_slot *slo
 		return;
 	slot_add_atomic(slot->roles_ended, 1);
 	mark_set(p->tgid, MARK_EXIT);
-	e = event_new(slot, EVENT_EXIT, now, p);
+	e = proc_event_new(slot, EVENT_EXIT, now, p);
 	if (!e)
 		return;
 	e->exit.start_ns = old.start_ns;
@@ -343,6 +343,8 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct l
 	had_role = role_drop(p->tgid, &old) == 0;
 	bpf_probe_read_kernel_str(key.comm, sizeof(key.comm), p->comm);
 	rule = bpf_map_lookup_elem(&server_names, &key);
+	if (rule && evidence_is_namesake(bprm, rule))
+		rule = NULL;
 	if (!rule && !had_role)
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -351,7 +353,7 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct l
 	if (rule)
 		reject = exec_grant(p, bprm, rule, slot, now);
 	mark_set(p->tgid, MARK_EXEC);
-	e = event_new(slot, EVENT_EXEC, now, p);
+	e = proc_event_new(slot, EVENT_EXEC, now, p);
 	if (!e)
 		return 0;
 	e->exec.start_ns = task_start_ns(p);
@@ -390,7 +392,7 @@ static __always_inline void fork_inherit(struct task_struct *child, __u32 parent
 		return;
 	}
 	slot_add_atomic(slot->roles_inherited, 1);
-	e = event_new(slot, EVENT_FORK, now, child);
+	e = proc_event_new(slot, EVENT_FORK, now, child);
 	if (!e)
 		return;
 	e->fork.start_ns = entry.start_ns;

@@ -9,7 +9,13 @@
  * Events are taken in rounds; a scan is run between rounds, and only after the source has been read
  * empty, because until then the kernel goes on dropping and the scan would be stale at once. Scans
  * after an overrun, or when a place has come free that somebody waits for, keep a second's
- * distance; the time-out of the poll remembers a postponed one.
+ * distance, or more if they are long; the time-out of the poll remembers a postponed one.
+ *
+ * The thread has a budget (detect/budget.h), since anyone can make events. When that of reading is
+ * used up it pauses. What has come by the end of the pause is thrown away unread, because to read
+ * it would take the next budget, and the one after; a scan finds what it was about. So a flood
+ * costs a share of a CPU, and a server that starts in it is found by a scan, a second or two later.
+ * Its role it has from the kernel side, at once.
  */
 #include "detect/detect.h"
 
@@ -22,11 +28,13 @@
 #include "base/log.h"
 #include "base/probe.h"
 #include "base/thread.h"
+#include "detect/budget.h"
 #include "detect/inbox.h"
 #include "detect/source.h"
 #include "detect/tracker.h"
 
 #define SCAN_PAUSE_NS NSEC_PER_SEC
+#define SCAN_SHARE 100	  /* after a loss scans take one part in so many of a CPU */
 #define ROUND_BATCHES 256 /* then the stop is looked at again */
 #define SCAN_BUFFER 32768
 
@@ -45,8 +53,12 @@ struct detect {
 	/* The thread's own. */
 	bool is_resync_due;    /* events were lost */
 	bool is_source_empty;  /* read to the end since the last wake-up */
+	bool is_throwing;      /* over budget: what is read is not looked at */
 	uint64_t last_scan_ns; /* when it ended */
+	uint64_t scan_cpu_ns;  /* what it took */
 	uint64_t inbox_dropped;
+	uint64_t thrown;
+	struct budget budget;
 	_Alignas(8) unsigned char scan_buffer[SCAN_BUFFER];
 
 	_Atomic uint64_t received;
@@ -62,10 +74,51 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+	return clock_read(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* Events are lost: /proc tells what they were about. */
+static void on_overrun(struct detect *d, const char *what)
+{
+	count(&d->overruns, 1);
+	d->is_resync_due = true;
+	PROBE2(drop, what, atomic_load_explicit(&d->overruns, memory_order_relaxed));
+	log_limited(LOG_WARNING, "%s: events are lost, /proc will be read again", what);
+}
+
+/* Brings the budget up to date, and does what it demands. */
+static void charge(struct detect *d)
+{
+	bool was_ahead = !d->budget.ahead.is_overdrawn;
+
+	budget_charge(&d->budget, clock_now_ns(), thread_cpu_ns());
+	if (was_ahead == d->budget.ahead.is_overdrawn)
+		source_run_ahead(&d->source, !was_ahead);
+	if (d->budget.reading.is_overdrawn && !d->is_throwing) {
+		d->is_throwing = true;
+		on_overrun(d, "process events took more than their share of the CPU");
+	}
+}
+
+/* Is this event to be looked at? */
+static bool is_wanted(struct detect *d)
+{
+	if (d->is_throwing)
+		d->thrown++;
+	else
+		count(&d->received, 1);
+	return !d->is_throwing;
+}
+
 static void on_connector(void *ctx, const struct connector_event *event)
 {
-	struct tracker *t = ctx;
+	struct detect *d = ctx;
+	struct tracker *t = &d->tracker;
 
+	if (!is_wanted(d))
+		return;
 	switch (event->kind) {
 	case CONNECTOR_EXEC:
 		tracker_exec(t, event->tgid, event->time_ns, SOURCE_NETLINK);
@@ -84,10 +137,15 @@ static void on_connector(void *ctx, const struct connector_event *event)
 	case CONNECTOR_ACK:
 		break;
 	}
+	charge(d);
 }
 
-static void on_bpf(struct tracker *t, const struct event *event)
+static void on_bpf(struct detect *d, const struct event *event)
 {
+	struct tracker *t = &d->tracker;
+
+	if (!is_wanted(d))
+		return;
 	switch (event->type) {
 	case EVENT_EXEC:
 		tracker_exec(t, (int32_t)event->tgid, event->time_ns, SOURCE_BPF);
@@ -102,14 +160,7 @@ static void on_bpf(struct tracker *t, const struct event *event)
 	default:
 		break;
 	}
-}
-
-static void on_overrun(struct detect *d, const char *what)
-{
-	count(&d->overruns, 1);
-	d->is_resync_due = true;
-	PROBE2(drop, what, atomic_load_explicit(&d->overruns, memory_order_relaxed));
-	log_limited(LOG_WARNING, "%s overran: events are lost, /proc will be read again", what);
+	charge(d);
 }
 
 /* The connector is beyond help: /proc is left. */
@@ -123,29 +174,30 @@ static void fall_back(struct detect *d, int error)
 	d->is_source_empty = true;
 }
 
+static bool must_wait(const struct detect *d)
+{
+	return d->budget.reading.is_overdrawn || registry_is_congested(&d->tracker.registry);
+}
+
 static void read_connector(struct detect *d)
 {
 	d->is_source_empty = false;
-	for (unsigned int i = 0; i < ROUND_BATCHES; i++) {
-		int r;
+	for (unsigned int i = 0; i < ROUND_BATCHES && !must_wait(d); i++) {
+		int r = connector_read(&d->source.connector, on_connector, d);
 
-		if (registry_is_congested(&d->tracker.registry))
-			return;
-		r = connector_read(&d->source.connector, on_connector, &d->tracker);
 		thread_beat(&d->thread);
 		if (r == -EAGAIN) {
 			d->is_source_empty = true;
 			return;
 		}
 		if (r == -ENOBUFS) {
-			on_overrun(d, "the proc connector");
+			on_overrun(d, "the proc connector overran");
 			continue;
 		}
 		if (r < 0) {
 			fall_back(d, r);
 			return;
 		}
-		count(&d->received, (uint64_t)r);
 	}
 }
 
@@ -157,7 +209,7 @@ static void read_inbox(struct detect *d)
 	d->is_source_empty = false;
 	inbox_clear(&d->inbox);
 	for (unsigned int i = 0; !d->is_source_empty; i++) {
-		if (i == INBOX_EVENTS || registry_is_congested(&d->tracker.registry)) {
+		if (i == INBOX_EVENTS || must_wait(d)) {
 			inbox_kick(&d->inbox); /* more may be in it */
 			break;
 		}
@@ -165,31 +217,41 @@ static void read_inbox(struct detect *d)
 			d->is_source_empty = true;
 			break;
 		}
-		count(&d->received, 1);
-		on_bpf(&d->tracker, &event);
+		on_bpf(d, &event);
 		thread_beat(&d->thread);
 	}
 	dropped = atomic_load(&d->inbox.dropped);
 	if (dropped != d->inbox_dropped) {
 		d->inbox_dropped = dropped;
-		on_overrun(d, "the inbox of BPF events");
+		on_overrun(d, "the inbox of BPF events overran");
 	}
 }
 
 static void update_lost(struct detect *d)
 {
-	uint64_t lost = d->inbox_dropped;
+	uint64_t lost = d->inbox_dropped + d->thrown;
 
 	if (d->source.kind == CONFIG_SOURCE_NETLINK)
 		lost += connector_drops(&d->source.connector);
 	atomic_store_explicit(&d->lost, lost, memory_order_relaxed);
 }
 
+/* It takes milliseconds, and so never runs ahead. */
 static int scan(struct detect *d)
 {
-	int r = tracker_scan(&d->tracker, d->scan_buffer, sizeof(d->scan_buffer));
+	uint64_t start_ns;
+	int r;
 
+	charge(d);
+	if (!d->budget.ahead.is_overdrawn)
+		source_run_ahead(&d->source, false);
+	start_ns = thread_cpu_ns();
+	r = tracker_scan(&d->tracker, d->scan_buffer, sizeof(d->scan_buffer));
 	d->last_scan_ns = clock_now_ns();
+	d->scan_cpu_ns = thread_cpu_ns() - start_ns;
+	budget_skip(&d->budget, start_ns + d->scan_cpu_ns);
+	if (!d->budget.ahead.is_overdrawn)
+		source_run_ahead(&d->source, true);
 	count(&d->scans, 1);
 	if (r < 0)
 		log_limited(LOG_ERROR, "can't read /proc: %s", error_name(r));
@@ -199,8 +261,10 @@ static int scan(struct detect *d)
 /* When the next scan is due: 0 for none. */
 static uint64_t scan_due_ns(const struct detect *d)
 {
+	uint64_t pause_ns = SCAN_SHARE * d->scan_cpu_ns;
+
 	if (d->is_resync_due || d->tracker.is_scan_due)
-		return d->last_scan_ns + SCAN_PAUSE_NS;
+		return d->last_scan_ns + (pause_ns > SCAN_PAUSE_NS ? pause_ns : SCAN_PAUSE_NS);
 	if (d->source.kind == CONFIG_SOURCE_SCAN)
 		return d->last_scan_ns + d->config->scan_interval_ms * NSEC_PER_MSEC;
 	return 0;
@@ -210,8 +274,7 @@ static void scan_if_due(struct detect *d)
 {
 	uint64_t due_ns = scan_due_ns(d);
 
-	if (!due_ns || !d->is_source_empty || clock_now_ns() < due_ns ||
-	    registry_is_congested(&d->tracker.registry))
+	if (!due_ns || !d->is_source_empty || clock_now_ns() < due_ns || must_wait(d))
 		return;
 	if (d->is_resync_due) {
 		update_lost(d);
@@ -223,13 +286,28 @@ static void scan_if_due(struct detect *d)
 
 static int timeout_ms(const struct detect *d)
 {
-	uint64_t due_ns = scan_due_ns(d), now_ns;
+	uint64_t due_ns = scan_due_ns(d), budget_ns = budget_due_ns(&d->budget), now_ns;
 
 	/* A source not yet empty wakes by itself; a congested registry waits for the pool. */
-	if (!due_ns || !d->is_source_empty || registry_is_congested(&d->tracker.registry))
+	if (!d->is_source_empty || must_wait(d))
+		due_ns = 0;
+	if (!due_ns || (budget_ns && budget_ns < due_ns))
+		due_ns = budget_ns;
+	if (!due_ns)
 		return -1;
 	now_ns = clock_now_ns();
 	return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1;
+}
+
+/* The pause is over: what has come in it is thrown away. */
+static void end_pause(struct detect *d)
+{
+	if (d->source.kind == CONFIG_SOURCE_NETLINK)
+		read_connector(d);
+	else
+		read_inbox(d);
+	if (d->is_source_empty)
+		d->is_throwing = false;
 }
 
 static int run(struct detect *d)
@@ -238,10 +316,11 @@ static int run(struct detect *d)
 
 	for (;;) {
 		bool is_congested = registry_is_congested(&d->tracker.registry);
-		bool has_connector = d->source.kind == CONFIG_SOURCE_NETLINK && !is_congested;
+		bool is_reading = !must_wait(d);
+		bool has_connector = d->source.kind == CONFIG_SOURCE_NETLINK && is_reading;
 		struct pollfd fds[POLL_COUNT] = {
 			[POLL_CONNECTOR] = {has_connector ? d->source.connector.fd : -1, POLLIN, 0},
-			[POLL_INBOX] = {is_congested ? -1 : d->inbox.fd, POLLIN, 0},
+			[POLL_INBOX] = {is_reading ? d->inbox.fd : -1, POLLIN, 0},
 			[POLL_DEATHS] = {is_congested ? -1 : d->tracker.deaths_fd, POLLIN, 0},
 			[POLL_POOL] = {is_told ? -1 : evq_wait_fd(d->tracker.producer), POLLIN, 0},
 		};
@@ -251,7 +330,10 @@ static int run(struct detect *d)
 			return r;
 		if (fds[POLL_CONNECTOR].revents || fds[POLL_INBOX].revents)
 			count(&d->wakeups, 1);
-		if (fds[POLL_CONNECTOR].revents)
+		charge(d);
+		if (d->is_throwing && !must_wait(d))
+			end_pause(d);
+		else if (fds[POLL_CONNECTOR].revents)
 			read_connector(d);
 		if (fds[POLL_INBOX].revents)
 			read_inbox(d);
@@ -274,13 +356,14 @@ static int body(struct thread *self, void *arg)
 		thread_ready(self, r);
 		return r;
 	}
-	source_set_priority(&d->source);
 	atomic_store(&d->source_kind, (int)d->source.kind);
+	budget_init(&d->budget, clock_now_ns(), thread_cpu_ns());
 	/* Subscribed first, scanned second: what starts in between is seen twice, not never. */
 	d->is_source_empty = true;
 	r = d->source.kind == CONFIG_SOURCE_NONE ? 0 : scan(d);
 	if (r < 0)
 		error_set(d->start_error, -r, "can't read /proc: %s", error_name(r));
+	source_set_priority(&d->source);
 	thread_ready(self, r);
 	if (r == 0)
 		r = run(d);

@@ -6,7 +6,8 @@
  * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
  * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 3 s).
  * Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun and one when a place
- * comes free after somebody was refused, rate-limited.
+ *           comes free after somebody was refused, rate-limited; the CPU time of detect/budget.h,
+ * and no more than that of it as a real-time thread.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
  * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses.
@@ -40,10 +41,10 @@ struct detect_roles {
 };
 
 struct detect_counters {
-	uint64_t received_total; /* messages (or BPF events) read */
+	uint64_t received_total; /* events read and looked at */
 	uint64_t wakeups_total;	 /* times the thread woke for them */
-	uint64_t overruns_total; /* ENOBUFS, or inbox full */
-	uint64_t lost_total;	 /* messages the kernel dropped (SO_MEMINFO) */
+	uint64_t overruns_total; /* ENOBUFS, inbox full, or the budget used up */
+	uint64_t lost_total;	 /* dropped by the kernel (SO_MEMINFO), or thrown away unread */
 	uint64_t resyncs_total;	 /* scans after an overrun */
 	uint64_t scans_total;	 /* all scans, the first one included */
 	uint64_t generation;	 /* of the registry: one more with each scan */

@@ -19,12 +19,32 @@ const char *rules_base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* The server as that comm names it: itself, or (then in *wrapped) its wrapped form; else NULL. */
+static const struct config_server *form_of(const struct config_server *server, const char *comm,
+					   struct config_server *wrapped)
+{
+	if (is_comm_of(server, comm))
+		return server;
+	if (comm[0] != '.' || !config_server_wrapped(server, wrapped))
+		return NULL;
+	return is_comm_of(wrapped, comm) ? wrapped : NULL;
+}
+
 bool rules_is_listed(const struct config *config, const char *comm)
 {
+	struct config_server wrapped;
+
 	for (unsigned int i = 0; i < config->server_count; i++)
-		if (is_comm_of(&config->servers[i], comm))
+		if (form_of(&config->servers[i], comm, &wrapped))
 			return true;
 	return false;
+}
+
+/* Is it a program of another name, which has only its first 15 bytes in common with a listed one?
+ * Its comm is its own name's, so it claims nothing. */
+static bool is_namesake(const char *comm, const char *exe)
+{
+	return strlen(comm) == COMM_LEN - 1 && !strncmp(comm, exe, COMM_LEN - 1);
 }
 
 static uint8_t judge_file(const struct rules_evidence *evidence)
@@ -47,12 +67,14 @@ struct rules_verdict rules_judge(const struct config *config, const struct rules
 
 	/* Names that share their first 15 bytes share a comm: the executable tells them apart. */
 	for (unsigned int i = 0; i < config->server_count; i++) {
-		const struct config_server *server = &config->servers[i];
+		const struct config_server *server;
+		struct config_server wrapped;
 
-		if (!is_comm_of(server, evidence->comm))
+		server = form_of(&config->servers[i], evidence->comm, &wrapped);
+		if (!server)
 			continue;
 		verdict.is_listed = true;
-		verdict.reject = REJECT_EXE;
+		verdict.reject = is_namesake(evidence->comm, exe) ? REJECT_NONE : REJECT_EXE;
 		if (!exe[0] || evidence->is_mounted ||
 		    (strcmp(exe, server->name) && strcmp(exe, server->exe)))
 			continue;

@@ -11,7 +11,9 @@
  * executable of that name (or the alias the list gives), root as its owner, no write permission for
  * group and others, and a file system whose owners and modes the kernel itself vouches for. A file
  * that is bind-mounted shows the mount point's name, which anyone chooses in a user namespace of
- * his own. A near name (`pipewire-foo`) is simply not listed.
+ * his own. A near name (`pipewire-foo`) is simply not listed, and neither rejected is a program of
+ * another name that begins like a listed one (xdg-desktop-portal-gnome). A listed name also stands
+ * for its wrapped form, config_server_wrapped().
  */
 #ifndef DETECT_RULES_H
 #define DETECT_RULES_H
@@ -33,7 +35,7 @@ struct rules_evidence {
 struct rules_verdict {
 	bool is_listed; /* the comm is on the list; else role and reject are none */
 	uint8_t role;	/* enum role */
-	uint8_t reject; /* enum reject, when listed and role is none */
+	uint8_t reject; /* enum reject, when listed and role is none; none for a namesake */
 };
 
 bool rules_is_listed(const struct config *config, const char *comm);

@@ -40,17 +40,24 @@ add_feature(struct source *s, const char *name, bool is_available, const char *f
 	va_end(args);
 }
 
+static int set_policy(int policy, int priority)
+{
+	const struct sched_param param = {.sched_priority = priority};
+
+	return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) < 0 ? -errno : 0;
+}
+
 void source_set_priority(struct source *s)
 {
-	const struct sched_param param = {.sched_priority = 1};
-	int error;
-
 	/* A verdict is late if it waits behind the load it is about. */
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0) {
-		add_feature(s, PRIORITY_FEATURE, true, "SCHED_FIFO 1");
+	int error = set_policy(SCHED_FIFO, 1);
+
+	s->may_run_ahead = !error;
+	if (!error) {
+		add_feature(s, PRIORITY_FEATURE, true,
+			    "SCHED_FIFO 1, ordinary for a while after 5 ms of work");
 		return;
 	}
-	error = -errno;
 	if (setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_AHEAD) == 0) {
 		add_feature(s, PRIORITY_FEATURE, true, "nice %d (SCHED_FIFO: %s)", NICE_AHEAD,
 			    error_name(error));
@@ -58,6 +65,12 @@ void source_set_priority(struct source *s)
 	}
 	add_feature(s, PRIORITY_FEATURE, false,
 		    "ordinary (needs CAP_SYS_NICE): verdicts may wait behind other load");
+}
+
+void source_run_ahead(const struct source *s, bool is_ahead)
+{
+	if (s->may_run_ahead)
+		(void)(is_ahead ? set_policy(SCHED_FIFO, 1) : set_policy(SCHED_OTHER, 0));
 }
 
 static void add_filter_feature(struct source *s, const struct detect_roles *roles)

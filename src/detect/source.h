@@ -40,6 +40,7 @@ struct source {
 	struct source_features features[SOURCE_STATES];
 	unsigned int being_made; /* detect's own */
 	_Atomic unsigned int in_force;
+	bool may_run_ahead; /* the thread may be real-time */
 };
 
 /* The configured source, or with auto the best that works. On failure nothing is open and the
@@ -57,5 +58,8 @@ const struct source_features *source_features(const struct source *s);
 /* Lets the calling thread run ahead of ordinary load if it may, and adds the feature that says so.
  */
 void source_set_priority(struct source *s);
+
+/* Real-time or ordinary from now on; no change where the thread may not be real-time. */
+void source_run_ahead(const struct source *s, bool is_ahead);
 
 #endif

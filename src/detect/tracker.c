@@ -63,7 +63,8 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
 
-	log_info("%s %s (pid %d) %s", role_names[server->role], server->comm, server->pid, why);
+	log_limited(LOG_INFO, "%s %s (pid %d) %s", role_names[server->role], server->comm,
+		    server->pid, why);
 	table_clear(&t->roles, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
 	count(&t->unregistered);
@@ -72,6 +73,8 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 
 static void reject(struct tracker *t, const struct proc_identity *id, uint8_t reason)
 {
+	bool is_unread = id->exe_error && reason == REJECT_EXE;
+
 	t->has_refused |= reason == REJECT_LIMIT;
 	for (unsigned int i = 0; t->is_scanning && i < TRACKER_REJECTS; i++)
 		if (t->rejects[i].pid == id->pid &&
@@ -81,12 +84,9 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 	t->rejects[t->reject_next].start_ticks = id->stat.start_ticks;
 	t->reject_next = (t->reject_next + 1) % TRACKER_REJECTS;
 	count(&t->rejected);
-	if (id->exe_error && reason == REJECT_EXE)
-		log_limited(LOG_INFO, "no role for %s (pid %d): can't read its executable: %s",
-			    id->stat.comm, id->pid, error_name(id->exe_error));
-	else
-		log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
-			    id->exe, rules_reason(reason));
+	log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
+		    is_unread ? "executable unreadable" : id->exe,
+		    is_unread ? error_name(id->exe_error) : rules_reason(reason));
 }
 
 static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
@@ -182,9 +182,9 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 	}
 	if (is_new) {
 		count(&t->registered);
-		log_info("%s %s (pid %d, %s) by %s, %llu us", role_names[role], server.comm,
-			 server.pid, server.exe, source_names[server.source],
-			 (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
+		log_limited(LOG_INFO, "%s %s (pid %d, %s) by %s, %llu us", role_names[role],
+			    server.comm, server.pid, server.exe, source_names[server.source],
+			    (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
 	}
 }
 
@@ -229,7 +229,7 @@ static void judge(struct tracker *t, struct sighting *s)
 	if (slot)
 		drop(t, slot, "is another program now");
 	table_clear_entry(&t->roles, s->id.pid);
-	if (verdict.is_listed)
+	if (verdict.reject != REJECT_NONE)
 		reject(t, &s->id, verdict.reject);
 }
 
@@ -362,7 +362,7 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 		/* The name it took, even if it has given it up again since, is what it answers for;
 		 * the name it has now is what it may get a role for. */
 		verdict = verdict_on(t, &s, comm);
-		if (verdict.role == ROLE_NONE)
+		if (verdict.reject != REJECT_NONE)
 			reject(t, &s.id, verdict.reject);
 		else
 			judge(t, &s);

@@ -127,6 +127,7 @@ bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *s
 	const struct trace_bpf *trace = l->trace;
 
 	atomic_store_explicit(&l->ring.sink, sink, memory_order_release);
+	__atomic_store_n(&trace->bss->has_proc_reader, true, __ATOMIC_RELEASE);
 	return bpf_program__fd(trace->progs.on_sched_process_exec) >= 0 ||
 	       bpf_program__fd(trace->progs.on_sched_process_fork) >= 0 ||
 	       bpf_program__fd(trace->progs.on_sched_process_exit) >= 0;

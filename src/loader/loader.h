@@ -47,8 +47,9 @@ int loader_start(struct loader *l, struct evq_producer *producer, struct error *
 int loader_attach(struct loader *l, struct error *err);
 void loader_stop(struct loader *l); /* detaches, then stops the ring thread */
 
-/* From now on exec, fork and exit events are also offered to `sink`; returns false if this kernel
- * took none of those three programs. Any thread; the sink must outlive the ring thread. */
+/* From now on the kernel side makes records of exec, fork and exit, and they are also offered to
+ * `sink`; returns false if this kernel took none of those three programs. Any thread; the sink must
+ * outlive the ring thread. */
 bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *sink);
 
 /* Sum over all CPUs (max_ns: maximum). */

@@ -9,22 +9,30 @@
 
 #include "trace.skel.h"
 
+static int fill_name(int fd, const struct config_server *server)
+{
+	struct server_rule rule = {.role = server->role};
+	struct server_key key = {0};
+
+	memcpy(key.comm, server->name, strnlen(server->name, COMM_LEN - 1));
+	memcpy(rule.name, server->name, strnlen(server->name, EXE_LEN - 1));
+	memcpy(rule.exe, server->exe, strnlen(server->exe, EXE_LEN - 1));
+	return bpf_map_update_elem(fd, &key, &rule, BPF_ANY) ? -errno : 0;
+}
+
 int roles_fill_names(struct loader *l, const struct config *config)
 {
-	int fd = bpf_map__fd(l->trace->maps.server_names);
+	int fd = bpf_map__fd(l->trace->maps.server_names), ret = 0;
 
-	for (unsigned int i = 0; i < config->server_count; i++) {
+	for (unsigned int i = 0; i < config->server_count && !ret; i++) {
 		const struct config_server *server = &config->servers[i];
-		struct server_key key = {0};
-		struct server_rule rule = {.role = server->role};
+		struct config_server wrapped;
 
-		memcpy(key.comm, server->name, strnlen(server->name, COMM_LEN - 1));
-		memcpy(rule.name, server->name, strnlen(server->name, EXE_LEN - 1));
-		memcpy(rule.exe, server->exe, strnlen(server->exe, EXE_LEN - 1));
-		if (bpf_map_update_elem(fd, &key, &rule, BPF_ANY))
-			return -errno;
+		ret = fill_name(fd, server);
+		if (!ret && config_server_wrapped(server, &wrapped))
+			ret = fill_name(fd, &wrapped);
 	}
-	return 0;
+	return ret;
 }
 
 int loader_role_apply(struct loader *l, const struct role_request *request)

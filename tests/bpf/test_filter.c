@@ -12,7 +12,7 @@
 
 static struct bench bench;
 static char dir[] = "/tmp/gamerd-filter-XXXXXX";
-static char server[128];
+static char server[128], other[128];
 
 struct message {
 	struct nlmsghdr header;
@@ -159,6 +159,44 @@ static void test_rename_passes(void **state)
 	expect(fd, PROC_EVENT_COMM, pid);
 }
 
+/* The messages about that process's names that come before its end. */
+static unsigned int count_names(int fd, pid_t pid)
+{
+	struct proc_event event;
+	unsigned int count = 0;
+
+	while (receive(fd, 200, &event))
+		count += is_about(&event, PROC_EVENT_COMM, pid);
+	return count;
+}
+
+/* A process that goes on taking such names is not told again until it execs. */
+static void test_rename_again_is_dropped(void **state)
+{
+	int fd = *(int *)*state;
+	struct child c = child_start(other);
+
+	for (int i = 0; i < 50; i++)
+		child_tell(&c, 'p');
+	assert_int_equal(count_names(fd, c.pid), 1);
+	child_tell(&c, 'x');
+	child_tell(&c, 'p');
+	child_tell(&c, 'p');
+	assert_int_equal(count_names(fd, c.pid), 1);
+	child_end(&c);
+}
+
+/* Nobody has asked for them: the connector is there. */
+static void test_no_records(void **state)
+{
+	struct cpu_slot before = *bench_counters(&bench);
+	struct child c = child_start(server);
+
+	child_tell(&c, 'f');
+	child_end(&c);
+	assert_int_equal(bench_counters(&bench)->ring_attempted, before.ring_attempted);
+}
+
 static void test_selftest_passes(void **state)
 {
 	int fd = *(int *)*state, status;
@@ -185,6 +223,7 @@ static void *thread_body(void *arg)
 
 static int child_main(void)
 {
+	bool is_even = false;
 	char command;
 	pid_t pid;
 
@@ -205,6 +244,13 @@ static int child_main(void)
 		} else if (command == 'n') {
 			prctl(PR_SET_NAME, "renamed");
 			child_say('n', 0);
+		} else if (command == 'p') {
+			prctl(PR_SET_NAME, is_even ? "pipewire" : "pulseaudio");
+			is_even = !is_even;
+			child_say('p', 0);
+		} else if (command == 'x') {
+			execl("/proc/self/exe", "x", CHILD_FLAG, (char *)NULL);
+			_exit(127);
 		}
 	}
 	return 0;
@@ -220,7 +266,10 @@ static int group_setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	file_copy("/proc/self/exe", server, 0, 0755);
+	snprintf(other, sizeof(other), "%s/other", dir);
+	file_copy("/proc/self/exe", other, 0, 0755);
 	config_init(&bench.config);
+	bench.config.long_wait_us = 60000000; /* no records but those of processes */
 	bench_open(&bench, 16);
 	bench_run(&bench);
 	filter = loader_filter_fd(bench.loader);
@@ -245,6 +294,7 @@ static int group_teardown(void **state)
 	close(fd);
 	bench_close(&bench);
 	unlink(server);
+	unlink(other);
 	return rmdir(dir);
 }
 
@@ -261,9 +311,13 @@ static const char *connector_obstacle(void)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_passes),	       cmocka_unit_test(test_server_passes),
-		cmocka_unit_test(test_thread_exit_is_dropped), cmocka_unit_test(test_rename_passes),
+		cmocka_unit_test(test_nothing_passes),
+		cmocka_unit_test(test_server_passes),
+		cmocka_unit_test(test_thread_exit_is_dropped),
+		cmocka_unit_test(test_rename_passes),
 		cmocka_unit_test(test_selftest_passes),
+		cmocka_unit_test(test_rename_again_is_dropped),
+		cmocka_unit_test(test_no_records),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))

@@ -213,6 +213,11 @@ daemon_switches() {
 	cat /proc/"$DAEMON_PID"/task/*/status | awk '/^voluntary_ctxt_switches/ { sum += $2 } END { print sum }'
 }
 
+# CPU time of all threads so far, in ns: the scheduler's own sum, not the tick's samples.
+daemon_cpu_ns() {
+	cat /proc/"$DAEMON_PID"/task/*/schedstat | awk '{ sum += $1 } END { printf "%d", sum }'
+}
+
 # --- processes -------------------------------------------------------------------------------------
 
 # A real, harmless binary under another name in a directory that root owns and others can't write:

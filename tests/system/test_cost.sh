@@ -7,11 +7,6 @@
 
 STORM=$(dirname "$GAMERD")/tests/storm
 
-# CPU time of all threads so far, in ns: the scheduler's own sum, not the tick's samples.
-daemon_cpu_ns() {
-	cat /proc/"$DAEMON_PID"/task/*/schedstat | awk '{ sum += $1 } END { printf "%d", sum }'
-}
-
 # Wake-ups settle when nothing happens for half a second.
 settled() {
 	local before

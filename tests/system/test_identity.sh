@@ -49,11 +49,20 @@ check_within 5 "a root-owned executable called pipewire has a role" listed "$LAU
 check_equal "its role" audio_server "$(metrics ".audio.servers[] | select(.pid == $LAUNCHED) | .role")"
 check_equal "nothing is rejected so far" 0 "$(rejected)"
 
-for name in alsactl pulsar jackett pipewire-foo pipewir; do
+for name in alsactl pulsar jackett pipewire-foo pipewir xdg-desktop-portal-gnome; do
 	launch "$name" "$(fake_server $name)" 1000
 	check "$name: no role" holds ".audio.servers | any(.pid == $LAUNCHED) | not"
 done
 check_equal "a near name is not even rejected" 0 "$(rejected)"
+check "and not logged" eval '! grep -q "no role for xdg" "$DAEMON_LOG"'
+
+# As on NixOS, where the file of that name is a wrapper.
+launch .wireplumber-wrapped "$(fake_server .wireplumber-wrapped)" 1000
+check_within 5 "a wrapped wireplumber has a role" listed "$LAUNCHED"
+kill -KILL "$LAUNCHED"
+wait "$LAUNCHED" 2>/dev/null
+unset 'PIDS[-1]'
+check_within 5 "and loses it when it ends" eval "! listed $LAUNCHED"
 
 # A user's own binary.
 mkdir -m 0755 "$TEST_DIR/user"

@@ -42,6 +42,28 @@ static __always_inline bool owner_is_claimed(struct inode *inode)
 	return false;
 }
 
+/* The executable's base name, padded with zeros. */
+static __always_inline void exe_name(struct linux_binprm *bprm, char name[EXE_LEN])
+{
+	bpf_probe_read_kernel_str(name, EXE_LEN,
+				  BPF_CORE_READ(bprm, file, f_path.dentry, d_name.name));
+}
+
+/* Is it a program of another name, which has only the bytes of its comm in common with the rule's?
+ * (xdg-desktop-portal-gnome, where xdg-desktop-portal is listed.) It claims nothing. */
+static __always_inline bool evidence_is_namesake(struct linux_binprm *bprm,
+						 const struct server_rule *rule)
+{
+	char name[EXE_LEN] __attribute__((aligned(8))) = {};
+
+	exe_name(bprm, name);
+#pragma unroll
+	for (int i = 0; i < COMM_LEN - 1; i++)
+		if (!name[i] || name[i] != rule->name[i])
+			return false;
+	return !name_equals(name, rule->name) && !name_equals(name, rule->exe);
+}
+
 /* REJECT_NONE if the executable of bprm may be the server of the rule. */
 static __always_inline __u8 evidence_reject(struct linux_binprm *bprm,
 					    const struct server_rule *rule)
@@ -53,8 +75,7 @@ static __always_inline __u8 evidence_reject(struct linux_binprm *bprm,
 
 	if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename))
 		return REJECT_SCRIPT;
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	exe_name(bprm, name);
 	if (!name_equals(name, rule->name) && !(rule->exe[0] && name_equals(name, rule->exe)))
 		return REJECT_EXE;
 	if ((mode & S_IFMT) != S_IFREG || BPF_CORE_READ(inode, i_uid.val) != 0)

@@ -4,6 +4,10 @@
  *
  * Those that concern a role. What a message does not say (is the program that was executed on the
  * list?) the tracepoints have left as marks a moment before: see lib/marks.h.
+ *
+ * Any process can take a listed name, as often as it likes. What user space finds out about it when
+ * it does so first, that its executable is another, holds until its next exec. So only the first
+ * such name passes.
  */
 #ifndef BPF_LIB_FILTER_H
 #define BPF_LIB_FILTER_H
@@ -23,6 +27,7 @@ static __always_inline bool filter_fork(const __u32 *data)
 
 	if (child_pid != child_tgid)
 		return false;
+	mark_take(child_tgid, MARK_NAMED); /* of a process that had this PID before */
 	if (selftest_tgid && parent_tgid == selftest_tgid) {
 		mark_set(child_tgid, MARK_SELFTEST);
 		return true;
@@ -36,10 +41,18 @@ static __always_inline bool filter_comm(const __u32 *data)
 
 	if (pid != tgid)
 		return false;
-	/* The comm follows; the kernel pads it with zeros. */
-	if (bpf_map_lookup_elem(&server_names, &data[2]))
+	if (bpf_map_lookup_elem(&tgid_roles, &tgid) || mark_has(tgid, MARK_SELFTEST))
 		return true;
-	return bpf_map_lookup_elem(&tgid_roles, &tgid) != NULL || mark_has(tgid, MARK_SELFTEST);
+	/* The comm follows; the kernel pads it with zeros. */
+	return bpf_map_lookup_elem(&server_names, &data[2]) && mark_set(tgid, MARK_NAMED);
+}
+
+static __always_inline bool filter_exec(const __u32 *data)
+{
+	__u32 tgid = data[1];
+
+	mark_take(tgid, MARK_NAMED);
+	return !has_exec_hook || mark_take(tgid, MARK_EXEC);
 }
 
 static __always_inline bool filter_exit(const __u32 *data)
@@ -65,7 +78,7 @@ static __always_inline bool filter_passes(struct __sk_buff *skb)
 	case WHAT_FORK:
 		return filter_fork(data);
 	case WHAT_EXEC:
-		return !has_exec_hook || mark_take(data[1], MARK_EXEC);
+		return filter_exec(data);
 	case WHAT_COMM:
 		return filter_comm(data);
 	case WHAT_EXIT:

@@ -38,6 +38,7 @@ struct {
 	__type(value, __u32);
 } role_uids SEC(".maps");
 
+/* Each listed name, and its wrapped form. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -75,6 +76,7 @@ __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */
 bool has_exec_hook;	 /* on_sched_process_exec is attached: the filter may rely on its marks */
 bool has_exit_hook;
+bool has_proc_reader; /* user space takes the records of exec, fork and exit */
 
 #define slot_add_atomic(word, n) ((void)__sync_fetch_and_add(&(word), (n)))
 

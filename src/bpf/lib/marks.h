@@ -16,16 +16,18 @@ enum mark {
 	MARK_EXEC = 1,	   /* a listed name, or held a role before */
 	MARK_EXIT = 2,	   /* held a role, its last thread is gone */
 	MARK_SELFTEST = 4, /* child of the daemon's self-test */
+	MARK_NAMED = 8,	   /* has taken a listed name since its exec: user space was told */
 };
 
-static __always_inline void mark_set(__u32 tgid, __u32 mark)
+/* True if it was not set. */
+static __always_inline bool mark_set(__u32 tgid, __u32 mark)
 {
 	__u32 *marks = bpf_map_lookup_elem(&exec_marks, &tgid);
 
 	if (marks)
-		__sync_fetch_and_or(marks, mark);
-	else
-		bpf_map_update_elem(&exec_marks, &tgid, &mark, BPF_ANY);
+		return !(__sync_fetch_and_or(marks, mark) & mark);
+	bpf_map_update_elem(&exec_marks, &tgid, &mark, BPF_ANY);
+	return true;
 }
 
 static __always_inline bool mark_has(__u32 tgid, __u32 mark)

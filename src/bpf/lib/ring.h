@@ -5,9 +5,10 @@
  * The counters are atomic: a record may be made in process context and, in an interrupt above it
  * on the same CPU, another.
  *
- * A wake-up costs a thousand times a record, so only role events (rare, and somebody acts on them)
- * always wake. Long waits wake while somebody reads, ten times a second at most; without a reader
- * only a ring that is a quarter full does, so that role events keep room.
+ * A wake-up costs a thousand times a record. Records of exec, fork and exit are made only if user
+ * space takes them, which it does where there is no proc connector; then each of them wakes. Long
+ * waits wake while somebody reads, ten times a second at most; without a reader only a ring that is
+ * a quarter full does, so that role events keep room.
  */
 #ifndef BPF_LIB_RING_H
 #define BPF_LIB_RING_H
@@ -37,6 +38,13 @@ static __always_inline struct event *event_new(struct cpu_slot *slot, __u32 type
 	e->tgid = p->tgid;
 	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), p->comm);
 	return e;
+}
+
+/* The same for an exec, fork or exit; NULL if nobody takes them. */
+static __always_inline struct event *proc_event_new(struct cpu_slot *slot, __u32 type, __u64 now,
+						    struct task_struct *p)
+{
+	return has_proc_reader ? event_new(slot, type, now, p) : NULL;
 }
 
 static __always_inline void event_submit(struct cpu_slot *slot, struct event *e, __u64 flags)

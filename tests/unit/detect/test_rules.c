@@ -28,13 +28,32 @@ static const struct rules_case cases[] = {
 	/* comm is cut at 15 bytes */
 	{"pipewire-media-", "/usr/bin/pipewire-media-session", 0, OK, false, true,
 	 ROLE_AUDIO_SERVER, 0},
-	{"pipewire-media-", "/usr/bin/pipewire-media-", 0, OK, false, true, 0, REJECT_EXE},
+	/* ... and so are those of other programs, which claim nothing */
+	{"pipewire-media-", "/usr/bin/pipewire-media-", 0, OK, false, true, 0, 0},
+	{"xdg-desktop-por", "/usr/libexec/xdg-desktop-portal-gnome", 0, OK, false, true, 0, 0},
+	{"xdg-desktop-por", "/home/u/xdg-desktop-portal-gtk", 1000, OK, false, true, 0, 0},
+	{"xdg-desktop-por", "/home/u/xdg-desktop-portal", 1000, OK, false, true, 0, REJECT_OWNER},
+	{"xdg-desktop-por", "/usr/bin/dash", 0, OK, false, true, 0, REJECT_EXE},
+	{"xdg-desktop-por", "", 0, OK, false, true, 0, REJECT_EXE},
 	{"xdg-desktop-por", "/usr/libexec/xdg-desktop-portal", 0, OK, false, true,
 	 ROLE_AUDIO_SUPPORT, 0},
 	{"rtkit-daemon", "/usr/libexec/rtkit-daemon", 0, OK, false, true, ROLE_AUDIO_SUPPORT, 0},
 	{"jackd", "/opt/jack/bin/jackd", 0, S_IFREG | 0555, false, true, ROLE_AUDIO_SERVER, 0},
 	{"sndiod", "/usr/bin/sndiod", 0, S_IFREG | S_ISUID | 0755, false, true, ROLE_AUDIO_SERVER,
 	 0},
+	/* where a wrapper has the name: NixOS */
+	{".pipewire-wrapp", "/nix/store/x-pipewire/bin/.pipewire-wrapped", 0, S_IFREG | 0555, false,
+	 true, ROLE_AUDIO_SERVER, 0},
+	{".jackd-wrapped", "/nix/store/x-jack/bin/.jackd-wrapped", 0, S_IFREG | 0555, false, true,
+	 ROLE_AUDIO_SERVER, 0},
+	{".pipewire-pulse", "/nix/store/x-pipewire/bin/.pipewire-wrapped", 0, S_IFREG | 0555, false,
+	 true, ROLE_AUDIO_SERVER, 0},
+	{".pipewire-wrapp", "/home/u/.pipewire-wrapped", 1000, OK, false, true, 0, REJECT_OWNER},
+	{".pipewire-wrapp", "/usr/bin/pipewire", 0, OK, false, true, 0, REJECT_EXE},
+	{".xdg-desktop-po", "/nix/store/x/libexec/.xdg-desktop-portal-gtk-wrapped", 0, OK, false,
+	 true, 0, 0},
+	{".pipewire", "/usr/bin/.pipewire", 0, OK, false, false, 0, 0},
+	{"pipewire-wrappe", "/usr/bin/pipewire-wrapped", 0, OK, false, false, 0, 0},
 	/* near names are not listed at all */
 	{"alsactl", "/usr/sbin/alsactl", 0, OK, false, false, 0, 0},
 	{"pulsar", "/usr/bin/pulsar", 0, OK, false, false, 0, 0},
@@ -102,7 +121,10 @@ static void test_shared_comm(void **state)
 	assert_int_equal(rules_judge(&two, &evidence).role, ROLE_COMPOSITOR);
 	evidence.exe = "/usr/bin/long-server-name-one";
 	assert_int_equal(rules_judge(&two, &evidence).role, ROLE_GAME);
-	evidence.exe = "/usr/bin/long-server-name-six";
+	evidence.exe = "/usr/bin/long-server-name-six"; /* is neither, and claims to be neither */
+	assert_int_equal(rules_judge(&two, &evidence).role, ROLE_NONE);
+	assert_int_equal(rules_judge(&two, &evidence).reject, REJECT_NONE);
+	evidence.exe = "/usr/bin/true";
 	assert_int_equal(rules_judge(&two, &evidence).reject, REJECT_EXE);
 }
 

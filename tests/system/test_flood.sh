@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Three processes of an ordinary user make process events as fast as they can, on all doors to the daemon:
+# names, execs, forks and the exits that follow. The daemon must stay cheap, above all as a real-time
+# thread, must not fill the log, and must find a true server meanwhile.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FLOOD=$(dirname "$GAMERD")/tests/flood
+ATTACK_US=4000000
+RT_CPU_NS=0
+
+now_us() {
+	echo "${EPOCHREALTIME/./}"
+}
+
+# Adds to RT_CPU_NS the CPU time that each thread has used since the last call and is real-time now.
+declare -A cpu_seen
+sample_real_time() {
+	local task stat used rest
+
+	for task in /proc/"$DAEMON_PID"/task/*; do
+		read -r used rest <"$task/schedstat"
+		read -r stat <"$task/stat"
+		# Field 40 of stat is the real-time priority; its second field is a name.
+		# shellcheck disable=SC2086
+		set -- ${stat##*) }
+		((${38} > 0)) && RT_CPU_NS=$((RT_CPU_NS + used - ${cpu_seen[$task]:-$used}))
+		cpu_seen[$task]=$used
+	done
+	: "$rest"
+}
+
+is_real_time() { # THREAD
+	local task
+
+	for task in /proc/"$DAEMON_PID"/task/*; do
+		[[ $(<"$task/comm") == "$1" ]] || continue
+		chrt -p "${task##*/}" | grep -q SCHED_FIFO
+		return
+	done
+	return 1
+}
+
+is_listed() { # PID
+	holds ".audio.servers | any(.pid == $1)"
+}
+
+# FLOOD... is run three times at once, as a user.
+attack() { # SOURCE NAME FLOOD...
+	local what="$1, $2" source=$1 attackers=() cpu start lines server='' found=no duration
+
+	shift 2
+	CONFIG_EXTRA="{\"source\": \"$source\"}"
+	start_daemon || exit 1
+	lines=$(wc -l <"$DAEMON_LOG")
+	cpu_seen=()
+	RT_CPU_NS=0
+	sample_real_time
+	cpu=$(daemon_cpu_ns)
+	start=$(now_us)
+	for _ in 1 2 3; do
+		"${AS_USER[@]}" "$@" </dev/null >/dev/null 2>&1 &
+		attackers+=($!)
+	done
+	while duration=$(($(now_us) - start)); ((duration < ATTACK_US)) || [[ $found == no ]]; do
+		((duration < 6 * ATTACK_US)) || break
+		sample_real_time
+		if [[ -z $server && duration -gt 1000000 ]]; then
+			"$wireplumber" 1000 &
+			server=$!
+			DAEMON_PIDS+=("$server") # ended with them
+		elif [[ $server && $found == no ]] && is_listed "$server"; then
+			found=yes
+		fi
+		pause 0.1
+	done
+	cpu=$(($(daemon_cpu_ns) - cpu))
+	sample_real_time
+	for pid in "${attackers[@]}"; do
+		is_alive "$pid" || not_ok "$what: the attack goes on to the end"
+		kill -KILL "$pid"
+	done
+	wait "${attackers[@]}" 2>/dev/null
+	lines=$(($(wc -l <"$DAEMON_LOG") - lines))
+	echo "# $what: $((cpu / duration / 10)).$((cpu / duration % 10)) % of a CPU, real-time $((RT_CPU_NS / 1000)) us of" \
+		"$duration, $lines log lines, $(metrics '"\(.proc_events.received_total) events read, " +
+		"\(.proc_events.lost_total) lost, \(.proc_events.resyncs_total) resyncs"')"
+
+	check "$what: all threads take less than 10 % of a CPU" test $((cpu / 100)) -lt "$duration"
+	check "$what: at most 1 % as a real-time thread" test $((RT_CPU_NS / 10)) -le "$duration"
+	check "$what: at most 20 lines in the log" test "$lines" -le 20
+	check_equal "$what: the true server was found meanwhile" yes "$found"
+	check_within "$PATIENCE" "$what: the table equals the truth" holds \
+		"[.audio.servers[] | select(.exe | startswith(\"$TEST_DIR/\")).pid] == [$server]"
+	check_within "$PATIENCE" "$what: so does the BPF table" holds '.roles.entries == (.audio.servers | length)'
+	check_within "$PATIENCE" "$what: detect is real-time again" is_real_time detect
+	check "$what: the daemon is healthy" http /health --fail
+	kill -KILL "$server"
+	wait "$server" 2>/dev/null
+	stop_daemon
+}
+
+need chrt setpriv
+wireplumber=$(fake_server wireplumber)
+true_server=$(fake_server pipewire /bin/true)
+forker=$(fake_server jackd "$FLOOD")
+install -D -o 65534 -m 0755 /bin/true "$TEST_DIR/user/pulseaudio"
+attack netlink "names" "$FLOOD" rename
+attack netlink "names of children" "$FLOOD" fork
+for source in netlink bpf; do
+	attack "$source" "execs of a server" "$FLOOD" exec "$true_server"
+	attack "$source" "execs of an impostor" "$FLOOD" exec "$TEST_DIR/user/pulseaudio"
+	attack "$source" "forks of a server" "$forker" inherit
+done
+finish
