@@ -54,8 +54,8 @@ struct sched_cpu {
 	__u32 queued;	   /* threads in the queue, or on their way from there to a CPU */
 	__u32 movable;	   /* of them, those that other CPUs may run */
 	__u32 pull;	   /* 1 + the CPU that the next thread is to be taken from, or 0 */
+	__u32 slice_due;  /* the lower half of when its timer will fire; see lib/sched_preempt.h */
 	/* From user space. */
-	__u32 core;	  /* the lowest CPU of the same core */
 	__u16 capacity;	  /* 1 to SCHED_CAPACITY_MAX */
 	__u8 node;	  /* NUMA */
 	__u8 is_tickless; /* of the kernel's nohz_full= */

@@ -413,11 +413,10 @@ static __noinline int limit_insert(struct task_struct *p, struct sched_task *st,
 	return 0;
 }
 
-static __always_inline void limit_leave(struct sched_task *st)
+static __always_inline void limit_leave(void)
 {
 	struct limit_queue *queue = limit_queue_get();
 
-	st->place = PLACE_NONE;
 	if (queue)
 		__sync_fetch_and_add(&queue->count, -1);
 }
