@@ -19,7 +19,8 @@
  * compete by their weights as they are.
  *
  * A group has a place in the array `sched_groups` as long as a thread or another group in there
- * refers to it. Where all places are taken, a thread counts as one of the root.
+ * refers to it. Where all places are taken, a thread counts as one of the root, and that is counted
+ * and said (struct sched_groups_full).
  *
  * cpu.max: what the threads of a group run is taken from its quota. When that is used up they wait
  * in a queue of their own until the next period has filled it again; what was run too much (a slice
@@ -29,6 +30,7 @@
 #ifndef BPF_LIB_SCHED_GROUP_H
 #define BPF_LIB_SCHED_GROUP_H
 
+#include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_weight.h"
 
@@ -110,13 +112,30 @@ static __noinline int group_put(__u32 place)
 	return 0;
 }
 
+__u32 groups_full_said SEC(".data"); /* .bss is taken: see lib/sched_exit.h */
+
+/* User space hears of it once. */
+static __noinline int groups_are_full(void)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	struct sched_groups_full full = {.since_ns = scx_now(), .places = SCHED_GROUP_MAX - 1};
+
+	if (slot)
+		slot->sched_groupless++;
+	if (!__sync_lock_test_and_set(&groups_full_said, 1))
+		bpf_ringbuf_output(&sched_signal, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
 static __always_inline __u32 group_make(__u64 tg, __u32 parent)
 {
 	struct sched_group *group;
 	__u32 place;
 
-	if (bpf_map_pop_elem(&group_free, &place))
+	if (bpf_map_pop_elem(&group_free, &place)) {
+		groups_are_full();
 		return GROUP_ROOT;
+	}
 	group = group_at(place);
 	if (!group)
 		return GROUP_ROOT;
