@@ -251,6 +251,8 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 		task_join(p, st, cpu);
 	cpu_runs(cpu, st);
 	crowd_check(index, cpu);
+	if (st->is_limited)
+		limit_arm(index, cpu, st);
 	/* Here, since the kernel looks at the slice only when a thread begins to run. */
 	if (cpu->is_tickless && !cpu->queued && st->rank <= RANK_NORMAL)
 		scx_set_slice(p, SLICE_ENDLESS);

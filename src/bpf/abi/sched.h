@@ -38,7 +38,8 @@ struct sched_cpu {
 	__u32 claimed;	  /* preempted for a thread of this rank that has not begun to run */
 	__u8 rank;
 	__u8 had_urgent; /* since the last tick */
-	__u8 pad[2];
+	__u8 pad[1];
+	__u8 is_limited;    /* a group of what runs has cpu.max */
 	__u8 is_idle_class; /* what runs is of SCHED_IDLE: everybody else preempts it */
 	__u8 is_parked;	    /* what was preempted is next here, before what waits */
 	__u8 is_passed;	    /* and since then a thread has woken that is before it */

@@ -292,6 +292,7 @@ static __always_inline void cpu_runs(struct sched_cpu *cpu, const struct sched_t
 	cpu->vtime = st->vtime;
 	cpu->weight = st->weight;
 	cpu->is_idle_class = st->is_idle;
+	cpu->is_limited = st->is_limited;
 	queue_vtime_advance(cpu, st->vtime);
 }
 

@@ -42,6 +42,8 @@
 #define LIMIT_PERIODS_MAX 4  /* that are made up for */
 #define LIMIT_THREADS_MAX 32 /* that are looked at */
 #define LIMIT_LOOK_NS 5000000ull
+#define LIMIT_RUN_NS 200000ull /* for as long a thread runs that has waited for LIMIT_WAIT_MAX_NS \
+				*/
 
 struct sched_group {
 	__u64 tg;	/* the kernel's struct */
@@ -336,20 +338,26 @@ static __noinline int limit_charge(struct sched_task *st, __u64 ran)
 	return 0;
 }
 
-/* Is the quota of a group of the thread used up? */
-static __noinline int limit_is_reached(struct sched_task *st, __u64 now)
+/* What is left of the smallest quota of the thread's groups; 0 or less: one is used up. */
+static __noinline __s64 limit_left_ns(struct sched_task *st, __u64 now)
 {
 	struct sched_group *group = group_at(st->group);
+	__s64 least = (__s64)(LIMIT_NONE >> 1);
 
 	for (int i = 0; i <= GROUP_DEPTH_MAX && group; i++) {
 		if (group->quota_ns != LIMIT_NONE) {
 			limit_fill(group, now);
-			if (group->left_ns <= 0)
-				return 1;
+			if (group->left_ns < least)
+				least = group->left_ns;
 		}
 		group = group_at(group->parent);
 	}
-	return 0;
+	return least;
+}
+
+static __always_inline bool limit_is_reached(struct sched_task *st, __u64 now)
+{
+	return limit_left_ns(st, now) <= 0;
 }
 
 struct limit_queue {

@@ -63,9 +63,9 @@ static int slice_timer_fire(void *map, __u32 *key, struct slice_timer *t)
 	if (!cpu)
 		return 0;
 	cpu->slice_due = 0;
-	if (!cpu->queued || cpu->rank != RANK_NORMAL)
+	if (cpu->rank != RANK_NORMAL || (!cpu->queued && !cpu->is_limited))
 		return 0;
-	due_ns = cpu->started_ns + cfg_sched.min_ns;
+	due_ns = cpu->started_ns + (cpu->is_limited ? LIMIT_RUN_NS : cfg_sched.min_ns);
 	if ((__s64)(due_ns - now) <= 0) {
 		/* gamer_dispatch() compares it with the first of the queue. */
 		cpu_kick((__s32)*key, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
@@ -128,6 +128,22 @@ static __always_inline bool normal_preempts(const struct sched_task *st, __s32 o
 	cpu->weight = st->weight;
 	cpu->is_idle_class = st->is_idle;
 	return true;
+}
+
+/* A thread of a group with cpu.max begins to run: its slice ends with what is left of the quota. */
+static __noinline int limit_arm(__s32 index, struct sched_cpu *cpu, struct sched_task *st)
+{
+	__u64 now = scx_now();
+	__s64 left;
+
+	if (!cpu || !st)
+		return 0;
+	left = limit_left_ns(st, now);
+	if (left < (__s64)LIMIT_RUN_NS)
+		left = LIMIT_RUN_NS;
+	if (left < (__s64)cfg_sched.slice_ns)
+		slice_timer_arm(index, cpu, now, now + (__u64)left);
+	return 0;
 }
 
 /* A normal thread begins to run. */
