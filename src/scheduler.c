@@ -2,6 +2,7 @@
 #include "scheduler.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -255,6 +256,16 @@ static void stall_handle(struct scheduler *s)
 			    (double)s->options.timeout_ms * SCHED_END_PERCENT / 1e5);
 }
 
+static void groups_handle(struct scheduler *s)
+{
+	uint64_t places = sched_groups_full_take(s->sched);
+
+	if (places)
+		log_warning("more than %" PRIu64 " cgroups and sessions have threads: those of the "
+			    "others count as threads of the root, without weight or limit",
+			    places);
+}
+
 /* Attaches now or later, or not any more. */
 static int verdict_follow(struct scheduler *s, struct verdict *verdict, struct error *err)
 {
@@ -306,6 +317,7 @@ int scheduler_on_event(struct scheduler *s, struct error *err)
 	if (!s->sched)
 		return s->retry_ns && clock_now_ns() >= s->retry_ns ? retry(s, err) : 0;
 	stall_handle(s);
+	groups_handle(s);
 	is_changed = sched_topology_changed(s->sched);
 	sched_exit_read(s->sched, &record, &dump);
 	if (!record.kind)

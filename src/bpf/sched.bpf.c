@@ -118,8 +118,9 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	if (!ts || !own_cpu || !slot || !own_cpu->is_online)
 		goto fail;
 	st = &ts->sched;
-	place_leave(st);
-	if (st->cpu != (__u32)own)
+	if (st->cpu == (__u32)own)
+		place_leave(st, own_cpu);
+	else
 		task_move(st, own_cpu, (__u32)own);
 	if (!st->load)
 		task_join(p, st, own_cpu);
@@ -224,7 +225,7 @@ void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 	cpu = sched_cpu_get((__s32)st->cpu);
 	if (!cpu)
 		return;
-	place_leave(st);
+	place_leave(st, cpu);
 	task_charge(p, st, cpu);
 	if (deq_flags & SCX_VALUE(scx_deq_flags, SCX_DEQ_SLEEP))
 		budget_slept(&st->budget);
@@ -241,14 +242,17 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 
 	if (!st || !cpu)
 		return;
-	place_leave(st);
-	if (st->cpu != (__u32)index)
+	if (st->cpu == (__u32)index)
+		place_leave(st, cpu);
+	else
 		task_move(st, cpu, (__u32)index);
 	/* It has come here directly. */
 	if (!st->load)
 		task_join(p, st, cpu);
 	cpu_runs(cpu, st);
 	crowd_check(index, cpu);
+	if (st->is_limited)
+		limit_arm(index, cpu, st);
 	/* Here, since the kernel looks at the slice only when a thread begins to run. */
 	if (cpu->is_tickless && !cpu->queued && st->rank <= RANK_NORMAL)
 		scx_set_slice(p, SLICE_ENDLESS);

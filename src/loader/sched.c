@@ -399,6 +399,11 @@ bool sched_stall_take(struct sched *s, struct sched_stall *out)
 	return sched_watch_stall_take(&s->watcher, out);
 }
 
+uint64_t sched_groups_full_take(struct sched *s)
+{
+	return sched_watch_groups_full_take(&s->watcher);
+}
+
 const char *sched_watch_missing(const struct sched *s)
 {
 	return s->watcher.missing[0] ? s->watcher.missing : NULL;

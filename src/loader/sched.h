@@ -43,12 +43,16 @@ int sched_attach(struct sched *s, struct error *err);
 void sched_free(struct sched *s); /* detaches first; NULL is a no-op */
 
 /* Readable when there is a stall to be taken, when CPUs have come or gone, and when the kernel has
- * ended the scheduler: then call the next three, in this order. */
+ * ended the scheduler: then call the next four, in this order. */
 int sched_fd(const struct sched *s);
 
 /* The latest warning, if there is one since the last call: a thread that has waited for a quarter
  * of the timeout, or so long that the scheduler has ended itself (is_end). */
 bool sched_stall_take(struct sched *s, struct sched_stall *out);
+
+/* How many cgroups and sessions there are places for, if since the last call there were more than
+ * that for the first time; else 0. */
+uint64_t sched_groups_full_take(struct sched *s);
 
 /* Has a CPU come on line since the last call of which sysfs had nothing to say when the scheduler
  * was loaded, so that it counts to the wrong cache? A scheduler that is loaded anew has it right.

@@ -38,6 +38,8 @@ static int signal_take(void *ctx, void *data, size_t size)
 
 	if (size >= sizeof(w->stall))
 		memcpy(&w->stall, data, sizeof(w->stall));
+	else if (size >= sizeof(w->groups_full))
+		memcpy(&w->groups_full, data, sizeof(w->groups_full));
 	else if (size >= sizeof(struct sched_cpus_changed))
 		w->has_cpus_changed = true;
 	return 0;
@@ -94,6 +96,14 @@ bool sched_watch_cpus_changed_take(struct sched_watcher *w)
 
 	w->has_cpus_changed = false;
 	return has_changed;
+}
+
+uint64_t sched_watch_groups_full_take(struct sched_watcher *w)
+{
+	uint64_t places = w->groups_full.places;
+
+	w->groups_full.places = 0;
+	return places;
 }
 
 void sched_watch_ages(const struct sched_watcher *w, struct sched_watch *out)

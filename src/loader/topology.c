@@ -315,7 +315,6 @@ static struct sched_cpu cpu_published(const struct topology_cpu *cpu)
 {
 	return (struct sched_cpu){.llc = cpu->llc,
 				  .is_online = cpu->is_online,
-				  .core = cpu->core,
 				  .capacity = (uint16_t)cpu->capacity,
 				  .node = cpu->node,
 				  .is_tickless = cpu->is_tickless,

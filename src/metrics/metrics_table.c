@@ -210,6 +210,9 @@ const struct metric metrics_table[] = {
 	COUNT("sched.budget_exhausted_total", "sched_budget_exhausted_total",
 	      counters.sched_over,
 	      "Times a thread of a latency class was treated as normal, its budget being used up."),
+	COUNT("sched.groupless_total", "sched_groupless_total", counters.sched_groupless,
+	      "Wake-ups of threads of a cgroup or session that found no place among the 4095 whose "
+	      "shares and limits are kept: they count as threads of the root."),
 	WORD("total", "sched_events_total", EVENT, COUNTER, NONE, kernel_event, value,
 	     "What the kernel counts of the attached scheduler (Linux 6.15), since it was attached, "
 	     "under the kernel's names; SCX_EV_BYPASS_DURATION is nanoseconds."),

@@ -102,9 +102,22 @@ limit() {
 	end_hogs
 }
 
+# More sessions than there are places for. sessions() shows that the places come back.
+too_many_sessions() {
+	local pid
+
+	"${GAMERD%/*}/tests/sessions" 4200 >"$TEST_DIR/sessions" 2>&1 &
+	pid=$!
+	check_within 120 "4,200 sessions are there" grep -q ready "$TEST_DIR/sessions"
+	check_within 10 "those without a place are counted" holds '.sched.groupless_total > 0'
+	check_within 10 "and that is said once" eval \
+		'(($(grep -c "more than 4095 cgroups and sessions have threads" "$DAEMON_LOG") == 1))'
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+}
+
 # A session has a group of its own only if that was wanted when it began.
 sessions() {
-	echo 1 >/proc/sys/kernel/sched_autogroup_enabled
 	hog "alone in its session" setsid
 	# All of one session: the first shell's children.
 	setsid bash -c 'for i in 1 2 3 4; do sh -c "while :; do :; done" & echo $!; done; wait' >"$TEST_DIR/crowd" &
@@ -155,6 +168,8 @@ if [[ -n ${VM_KERNEL:-} ]]; then
 		weights
 		nested
 		limit
+		echo 1 >/proc/sys/kernel/sched_autogroup_enabled
+		too_many_sessions
 		sessions
 	else
 		odd

@@ -72,7 +72,7 @@ struct cpu_slot {
 	__u64 sched_normal;   /* to a queue by vtime */
 	__u64 sched_preempts; /* CPUs taken from less urgent work */
 	__u64 sched_over;     /* threads whose budget was used up */
-	__u64 pad[1];
+	__u64 sched_groupless; /* wake-ups of threads whose group has no place */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
 

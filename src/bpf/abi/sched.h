@@ -10,7 +10,7 @@
 #include "bpf/abi/roles.h"
 
 #define SCHED_LLC_MAX 64	/* more last-level caches share queues */
-#define SCHED_GROUP_MAX 1024	/* cgroups and sessions with shares of their own */
+#define SCHED_GROUP_MAX 4096	/* cgroups and sessions with shares of their own */
 #define SCHED_CAPACITY_MAX 1024 /* of the strongest CPU of the machine */
 #define SCHED_CAPACITY_BIG 820	/* from here on a CPU is a big one */
 
@@ -38,7 +38,8 @@ struct sched_cpu {
 	__u32 claimed;	  /* preempted for a thread of this rank that has not begun to run */
 	__u8 rank;
 	__u8 had_urgent; /* since the last tick */
-	__u8 pad[2];
+	__u8 pad[1];
+	__u8 is_limited;    /* a group of what runs has cpu.max */
 	__u8 is_idle_class; /* what runs is of SCHED_IDLE: everybody else preempts it */
 	__u8 is_parked;	    /* what was preempted is next here, before what waits */
 	__u8 is_passed;	    /* and since then a thread has woken that is before it */
@@ -54,8 +55,8 @@ struct sched_cpu {
 	__u32 queued;	   /* threads in the queue, or on their way from there to a CPU */
 	__u32 movable;	   /* of them, those that other CPUs may run */
 	__u32 pull;	   /* 1 + the CPU that the next thread is to be taken from, or 0 */
+	__u32 slice_due;   /* the lower half of when its timer will fire; see lib/sched_preempt.h */
 	/* From user space. */
-	__u32 core;	  /* the lowest CPU of the same core */
 	__u16 capacity;	  /* 1 to SCHED_CAPACITY_MAX */
 	__u8 node;	  /* NUMA */
 	__u8 is_tickless; /* of the kernel's nohz_full= */
@@ -84,8 +85,8 @@ struct sched_watch {
 	__u64 oldest_ns[CLASS_COUNT];
 };
 
-/* A record of `sched_signal`: a thread has been runnable for too long. The ring's other record, at
- * the end of the scheduler, is shorter. */
+/* A record of `sched_signal`: a thread has been runnable for too long. The ring's other records are
+ * shorter. */
 struct sched_stall {
 	__u64 age_ns;
 	__u32 pid;
@@ -100,6 +101,12 @@ struct sched_stall {
 	__u8 pad[5];
 };
 _Static_assert(sizeof(struct sched_stall) == 64, "sched_stall is part of the ABI");
+
+/* Another one: there were more cgroups and sessions than places for them, for the first time. */
+struct sched_groups_full {
+	__u64 since_ns;
+	__u64 places;
+};
 
 #define SCHED_REASON_LEN 128
 #define SCHED_MESSAGE_LEN 512

@@ -104,36 +104,27 @@ static __always_inline void place_enter_local(struct sched_task *st, struct sche
 	__sync_fetch_and_add(&cpu->local, 1);
 }
 
-/* Not the thread's CPU of now, but that where it was counted. */
-static __always_inline void place_leave(struct sched_task *st)
+/* `cpu` is that of st->cpu, where it was counted, not the thread's CPU of now. */
+static __always_inline void place_leave(struct sched_task *st, struct sched_cpu *cpu)
 {
-	struct sched_cpu *cpu;
 	struct sched_llc *llc;
 
-	if (st->place == PLACE_NONE)
-		return;
-	if (st->place == PLACE_LIMIT) {
-		limit_leave(st);
-		return;
-	}
-	cpu = sched_cpu_get((__s32)st->cpu);
-	if (!cpu)
-		return;
 	if (st->place == PLACE_LOCAL) {
 		__sync_fetch_and_add(&cpu->local, -1);
-		st->place = PLACE_NONE;
-		return;
-	}
-	llc = sched_llc_get(cpu->llc);
-	if (!llc)
-		return;
-	if (st->place == PLACE_URGENT) {
-		__sync_fetch_and_add(&llc->urgent, -1);
-	} else {
-		__sync_fetch_and_add(&cpu->queued, -1);
-		if (st->is_movable) {
-			__sync_fetch_and_add(&cpu->movable, -1);
-			__sync_fetch_and_add(&llc->movable, -1);
+	} else if (st->place == PLACE_LIMIT) {
+		limit_leave();
+	} else if (st->place != PLACE_NONE) {
+		llc = sched_llc_get(cpu->llc);
+		if (!llc)
+			return;
+		if (st->place == PLACE_URGENT) {
+			__sync_fetch_and_add(&llc->urgent, -1);
+		} else {
+			__sync_fetch_and_add(&cpu->queued, -1);
+			if (st->is_movable) {
+				__sync_fetch_and_add(&cpu->movable, -1);
+				__sync_fetch_and_add(&llc->movable, -1);
+			}
 		}
 	}
 	st->place = PLACE_NONE;
@@ -171,13 +162,14 @@ static __always_inline void queue_vtime_advance(struct sched_cpu *cpu, __u64 vti
 		cpu->queue_vtime = vtime;
 }
 
-/* A thread takes its lead or lag along to another CPU, and its load. It must be in no queue. */
+/* A thread takes its lead or lag along to another CPU, and its load. It leaves its queue. */
 static __noinline int task_move(struct sched_task *st, struct sched_cpu *to, __u32 index)
 {
 	struct sched_cpu *from = sched_cpu_get((__s32)st->cpu);
 
 	if (!from || !to)
 		return 0;
+	place_leave(st, from);
 	st->vtime = to->queue_vtime + (st->vtime - from->queue_vtime);
 	if (st->load) {
 		__sync_fetch_and_add(&from->load, -(__s64)st->load);
@@ -300,6 +292,7 @@ static __always_inline void cpu_runs(struct sched_cpu *cpu, const struct sched_t
 	cpu->vtime = st->vtime;
 	cpu->weight = st->weight;
 	cpu->is_idle_class = st->is_idle;
+	cpu->is_limited = st->is_limited;
 	queue_vtime_advance(cpu, st->vtime);
 }
 

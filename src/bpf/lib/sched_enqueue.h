@@ -90,6 +90,8 @@ static __always_inline void urgent_enqueue(struct task_struct *p, struct task_st
 static __always_inline void normal_enqueue(struct task_struct *p, struct sched_task *st, __s32 own,
 					   struct sched_cpu *own_cpu, __u64 enq_flags)
 {
+	__u64 now;
+
 	if (enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)) {
 		if (normal_preempts(st, own, own_cpu)) {
 			local_insert(p, st, enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
@@ -102,8 +104,10 @@ static __always_inline void normal_enqueue(struct task_struct *p, struct sched_t
 			local_insert(p, st, enq_flags);
 			return;
 		}
-		if (own_cpu->is_tickless)
-			slice_timer_arm(own, scx_now(), scx_now() + cfg_sched.min_ns);
+		if (own_cpu->is_tickless) {
+			now = scx_now();
+			slice_timer_arm(own, own_cpu, now, now + cfg_sched.min_ns);
+		}
 		if (own_cpu->is_parked && (__s64)(st->vtime - own_cpu->vtime) < 0)
 			own_cpu->is_passed = 1;
 	}

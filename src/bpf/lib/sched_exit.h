@@ -22,8 +22,9 @@ struct {
 
 const volatile __u32 cfg_exit_dump_size = 64;
 
-/* User space polls its fd: a struct sched_stall now and then (lib/sched_watch.h), and something
- * shorter at the end. */
+/* User space polls its fd: a struct sched_stall now and then (lib/sched_watch.h), a struct
+ * sched_groups_full (lib/sched_group.h), and something shorter at the end. Sizes tell them apart.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);

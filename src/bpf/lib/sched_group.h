@@ -19,7 +19,8 @@
  * compete by their weights as they are.
  *
  * A group has a place in the array `sched_groups` as long as a thread or another group in there
- * refers to it. Where all places are taken, a thread counts as one of the root.
+ * refers to it. Where all places are taken, a thread counts as one of the root, and that is counted
+ * and said (struct sched_groups_full).
  *
  * cpu.max: what the threads of a group run is taken from its quota. When that is used up they wait
  * in a queue of their own until the next period has filled it again; what was run too much (a slice
@@ -29,6 +30,7 @@
 #ifndef BPF_LIB_SCHED_GROUP_H
 #define BPF_LIB_SCHED_GROUP_H
 
+#include "bpf/lib/sched_exit.h"
 #include "bpf/lib/sched_state.h"
 #include "bpf/lib/sched_weight.h"
 
@@ -40,6 +42,8 @@
 #define LIMIT_PERIODS_MAX 4  /* that are made up for */
 #define LIMIT_THREADS_MAX 32 /* that are looked at */
 #define LIMIT_LOOK_NS 5000000ull
+#define LIMIT_RUN_NS 200000ull /* for as long a thread runs that has waited for LIMIT_WAIT_MAX_NS \
+				*/
 
 struct sched_group {
 	__u64 tg;	/* the kernel's struct */
@@ -110,13 +114,30 @@ static __noinline int group_put(__u32 place)
 	return 0;
 }
 
+__u32 groups_full_said SEC(".data"); /* .bss is taken: see lib/sched_exit.h */
+
+/* User space hears of it once. */
+static __noinline int groups_are_full(void)
+{
+	struct cpu_slot *slot = slot_this_cpu();
+	struct sched_groups_full full = {.since_ns = scx_now(), .places = SCHED_GROUP_MAX - 1};
+
+	if (slot)
+		slot->sched_groupless++;
+	if (!__sync_lock_test_and_set(&groups_full_said, 1))
+		bpf_ringbuf_output(&sched_signal, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
 static __always_inline __u32 group_make(__u64 tg, __u32 parent)
 {
 	struct sched_group *group;
 	__u32 place;
 
-	if (bpf_map_pop_elem(&group_free, &place))
+	if (bpf_map_pop_elem(&group_free, &place)) {
+		groups_are_full();
 		return GROUP_ROOT;
+	}
 	group = group_at(place);
 	if (!group)
 		return GROUP_ROOT;
@@ -317,20 +338,26 @@ static __noinline int limit_charge(struct sched_task *st, __u64 ran)
 	return 0;
 }
 
-/* Is the quota of a group of the thread used up? */
-static __noinline int limit_is_reached(struct sched_task *st, __u64 now)
+/* What is left of the smallest quota of the thread's groups; 0 or less: one is used up. */
+static __noinline __s64 limit_left_ns(struct sched_task *st, __u64 now)
 {
 	struct sched_group *group = group_at(st->group);
+	__s64 least = (__s64)(LIMIT_NONE >> 1);
 
 	for (int i = 0; i <= GROUP_DEPTH_MAX && group; i++) {
 		if (group->quota_ns != LIMIT_NONE) {
 			limit_fill(group, now);
-			if (group->left_ns <= 0)
-				return 1;
+			if (group->left_ns < least)
+				least = group->left_ns;
 		}
 		group = group_at(group->parent);
 	}
-	return 0;
+	return least;
+}
+
+static __always_inline bool limit_is_reached(struct sched_task *st, __u64 now)
+{
+	return limit_left_ns(st, now) <= 0;
 }
 
 struct limit_queue {
@@ -413,11 +440,10 @@ static __noinline int limit_insert(struct task_struct *p, struct sched_task *st,
 	return 0;
 }
 
-static __always_inline void limit_leave(struct sched_task *st)
+static __always_inline void limit_leave(void)
 {
 	struct limit_queue *queue = limit_queue_get();
 
-	st->place = PLACE_NONE;
 	if (queue)
 		__sync_fetch_and_add(&queue->count, -1);
 }

@@ -23,7 +23,6 @@
 
 struct slice_timer {
 	struct bpf_timer timer;
-	__u64 due_ns; /* 0: not armed */
 };
 
 /* One for each possible CPU; the loader sets max_entries. */
@@ -34,16 +33,26 @@ struct {
 	__type(value, struct slice_timer);
 } slice_timers SEC(".maps");
 
-/* Rarely: wake-ups by the hundred share one timer. */
-static __noinline int slice_timer_arm(__s32 index, __u64 now, __u64 due_ns)
+static __noinline int slice_timer_start(__s32 index, struct sched_cpu *cpu, __u64 wait_ns,
+					__u32 due)
 {
 	__u32 key = (__u32)index;
 	struct slice_timer *t = bpf_map_lookup_elem(&slice_timers, &key);
 
-	if (!t || (t->due_ns && t->due_ns <= due_ns && t->due_ns > now) || !here_is_online())
-		return 0;
-	t->due_ns = due_ns;
-	return bpf_timer_start(&t->timer, due_ns - now, 0);
+	if (t && cpu && here_is_online() && !bpf_timer_start(&t->timer, wait_ns, 0))
+		cpu->slice_due = due;
+	return 0;
+}
+
+/* Starts it, which is seldom to be done: wake-ups by the hundred share one. A slice is far shorter
+ * than what the lower half of the clock can tell apart. */
+static __always_inline void slice_timer_arm(__s32 index, struct sched_cpu *cpu, __u64 now,
+					    __u64 due_ns)
+{
+	__u32 due = cpu->slice_due;
+
+	if (!due || (__s32)(due - (__u32)due_ns) > 0 || (__s32)(due - (__u32)now) <= 0)
+		slice_timer_start(index, cpu, due_ns - now, (__u32)due_ns);
 }
 
 static int slice_timer_fire(void *map, __u32 *key, struct slice_timer *t)
@@ -51,16 +60,18 @@ static int slice_timer_fire(void *map, __u32 *key, struct slice_timer *t)
 	struct sched_cpu *cpu = sched_cpu_get((__s32)*key);
 	__u64 now = scx_now(), due_ns;
 
-	t->due_ns = 0;
-	if (!cpu || !cpu->queued || cpu->rank != RANK_NORMAL)
+	if (!cpu)
 		return 0;
-	due_ns = cpu->started_ns + cfg_sched.min_ns;
+	cpu->slice_due = 0;
+	if (cpu->rank != RANK_NORMAL || (!cpu->queued && !cpu->is_limited))
+		return 0;
+	due_ns = cpu->started_ns + (cpu->is_limited ? LIMIT_RUN_NS : cfg_sched.min_ns);
 	if ((__s64)(due_ns - now) <= 0) {
 		/* gamer_dispatch() compares it with the first of the queue. */
 		cpu_kick((__s32)*key, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 		return 0;
 	}
-	t->due_ns = due_ns;
+	cpu->slice_due = (__u32)due_ns;
 	bpf_timer_start(&t->timer, due_ns - now, 0);
 	return 0;
 }
@@ -71,7 +82,6 @@ static int slice_timer_init(__u32 index, __s32 *error)
 
 	if (!t)
 		return 1;
-	t->due_ns = 0;
 	*error = bpf_timer_init(&t->timer, &slice_timers, TIMER_CLOCK);
 	if (!*error || *error == -EBUSY)
 		*error = bpf_timer_set_callback(&t->timer, slice_timer_fire);
@@ -108,7 +118,7 @@ static __always_inline bool normal_preempts(const struct sched_task *st, __s32 o
 			ran = 0;
 		if (ran < after) {
 			if (after < cfg_sched.slice_ns)
-				slice_timer_arm(own, now, cpu->started_ns + after);
+				slice_timer_arm(own, cpu, now, cpu->started_ns + after);
 			return false;
 		}
 	}
@@ -120,11 +130,27 @@ static __always_inline bool normal_preempts(const struct sched_task *st, __s32 o
 	return true;
 }
 
+/* A thread of a group with cpu.max begins to run: its slice ends with what is left of the quota. */
+static __noinline int limit_arm(__s32 index, struct sched_cpu *cpu, struct sched_task *st)
+{
+	__u64 now = scx_now();
+	__s64 left;
+
+	if (!cpu || !st)
+		return 0;
+	left = limit_left_ns(st, now);
+	if (left < (__s64)LIMIT_RUN_NS)
+		left = LIMIT_RUN_NS;
+	if (left < (__s64)cfg_sched.slice_ns)
+		slice_timer_arm(index, cpu, now, now + (__u64)left);
+	return 0;
+}
+
 /* A normal thread begins to run. */
-static __always_inline void crowd_check(__s32 index, const struct sched_cpu *cpu)
+static __always_inline void crowd_check(__s32 index, struct sched_cpu *cpu)
 {
 	if (cpu->queued > CROWD_THREADS)
-		slice_timer_arm(index, cpu->started_ns, cpu->started_ns + cfg_sched.min_ns);
+		slice_timer_arm(index, cpu, cpu->started_ns, cpu->started_ns + cfg_sched.min_ns);
 }
 
 #endif

@@ -187,6 +187,7 @@ static inline void sample_metrics(struct metrics *m)
 	m->counters.sched_normal = 319;
 	m->counters.sched_preempts = 320;
 	m->counters.sched_over = 321;
+	m->counters.sched_groupless = 322;
 	sample_servers(m);
 	sample_classes(m);
 	sample_counters(&m->counters);

@@ -69,6 +69,7 @@ static const char *const promised[] = {
 	"sched.normal_total",
 	"sched.preempts_total",
 	"sched.budget_exhausted_total",
+	"sched.groupless_total",
 	"input.events_total",
 	"input.keyboard_events_total",
 	"input.pointer_events_total",
