@@ -89,6 +89,11 @@ static bool roles_offer_bpf(void *ctx, struct detect *detect)
 	return loader_offer_proc_events(d->loader, &d->proc_sink);
 }
 
+static void roles_pause_bpf(void *ctx, bool is_paused)
+{
+	loader_pause_proc_events(((struct daemon *)ctx)->loader, is_paused);
+}
+
 /* References held at a time: one by each HTTP worker (there are two at least), the baseline of each
  * stats client and the snapshot ctl compares with it, the baseline of --stats and its current one.
  */
@@ -142,7 +147,8 @@ static int new_detect(struct daemon *d, struct error *err)
 				     .next = roles_next,
 				     .filter_fd = loader_filter_fd(d->loader),
 				     .selftest = roles_selftest,
-				     .offer_bpf = roles_offer_bpf};
+				     .offer_bpf = roles_offer_bpf,
+				     .pause_bpf = roles_pause_bpf};
 	struct evq_producer *producer;
 	int r;
 

@@ -88,6 +88,14 @@ static void on_overrun(struct detect *d, const char *what)
 	log_limited(LOG_WARNING, "%s: events are lost, /proc will be read again", what);
 }
 
+/* BPF events cost two more threads before they come here, so in the pause none are to be made. */
+static void set_throwing(struct detect *d, bool is_throwing)
+{
+	d->is_throwing = is_throwing;
+	if (d->source.kind == CONFIG_SOURCE_BPF)
+		d->roles.pause_bpf(d->roles.ctx, is_throwing);
+}
+
 /* Brings the budget up to date, and does what it demands. */
 static void charge(struct detect *d)
 {
@@ -97,7 +105,7 @@ static void charge(struct detect *d)
 	if (was_ahead == d->budget.ahead.is_overdrawn)
 		source_run_ahead(&d->source, !was_ahead);
 	if (d->budget.reading.is_overdrawn && !d->is_throwing) {
-		d->is_throwing = true;
+		set_throwing(d, true);
 		on_overrun(d, "process events took more than their share of the CPU");
 	}
 }
@@ -307,7 +315,7 @@ static void end_pause(struct detect *d)
 	else
 		read_inbox(d);
 	if (d->is_source_empty)
-		d->is_throwing = false;
+		set_throwing(d, false);
 }
 
 static int run(struct detect *d)

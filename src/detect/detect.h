@@ -38,6 +38,8 @@ struct detect_roles {
 	void (*selftest)(void *ctx, uint32_t tgid);
 	/* Asks for detect_offer() to be called with BPF events; false if the kernel gives none. */
 	bool (*offer_bpf)(void *ctx, struct detect *d);
+	/* From now on none are wanted, or again. */
+	void (*pause_bpf)(void *ctx, bool is_paused);
 };
 
 struct detect_counters {

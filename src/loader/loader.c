@@ -133,6 +133,11 @@ bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *s
 	       bpf_program__fd(trace->progs.on_sched_process_exit) >= 0;
 }
 
+void loader_pause_proc_events(struct loader *l, bool is_paused)
+{
+	__atomic_store_n(&l->trace->bss->is_proc_reader_paused, is_paused, __ATOMIC_RELEASE);
+}
+
 void loader_read_counters(const struct loader *l, struct cpu_slot *sum)
 {
 	counters_sum(&l->counters, sum);

@@ -52,6 +52,10 @@ void loader_stop(struct loader *l); /* detaches, then stops the ring thread */
  * outlive the ring thread. */
 bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *sink);
 
+/* While they are paused the kernel side refuses those records, and counts them as dropped. Any
+ * thread. */
+void loader_pause_proc_events(struct loader *l, bool is_paused);
+
 /* Sum over all CPUs (max_ns: maximum). */
 void loader_read_counters(const struct loader *l, struct cpu_slot *sum);
 uint64_t loader_consumed_total(const struct loader *l); /* records the ring thread took */

@@ -76,7 +76,8 @@ __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */
 bool has_exec_hook;	 /* on_sched_process_exec is attached: the filter may rely on its marks */
 bool has_exit_hook;
-bool has_proc_reader; /* user space takes the records of exec, fork and exit */
+bool has_proc_reader;	    /* user space takes the records of exec, fork and exit ... */
+bool is_proc_reader_paused; /* ... but not now: they are refused */
 
 #define slot_add_atomic(word, n) ((void)__sync_fetch_and_add(&(word), (n)))
 

@@ -40,11 +40,17 @@ static __always_inline struct event *event_new(struct cpu_slot *slot, __u32 type
 	return e;
 }
 
-/* The same for an exec, fork or exit; NULL if nobody takes them. */
+/* The same for an exec, fork or exit; NULL if nobody takes them, or (counted) not now. */
 static __always_inline struct event *proc_event_new(struct cpu_slot *slot, __u32 type, __u64 now,
 						    struct task_struct *p)
 {
-	return has_proc_reader ? event_new(slot, type, now, p) : NULL;
+	if (!has_proc_reader)
+		return NULL;
+	if (!is_proc_reader_paused)
+		return event_new(slot, type, now, p);
+	slot_add_atomic(slot->ring_attempted, 1);
+	slot_add_atomic(slot->ring_dropped, 1);
+	return NULL;
 }
 
 static __always_inline void event_submit(struct cpu_slot *slot, struct event *e, __u64 flags)

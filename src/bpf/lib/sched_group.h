@@ -42,8 +42,9 @@
 #define LIMIT_PERIODS_MAX 4  /* that are made up for */
 #define LIMIT_THREADS_MAX 32 /* that are looked at */
 #define LIMIT_LOOK_NS 5000000ull
-#define LIMIT_RUN_NS 200000ull /* for as long a thread runs that has waited for LIMIT_WAIT_MAX_NS \
-				*/
+#define LIMIT_RUN_NS                                                                 \
+	200000ull /* for as long a thread runs that has waited for LIMIT_WAIT_MAX_NS \
+		   */
 
 struct sched_group {
 	__u64 tg;	/* the kernel's struct */

@@ -268,6 +268,10 @@ static inline bool table_offer_bpf(void *ctx, struct detect *d)
 	return ((struct world *)ctx)->has_bpf;
 }
 
+static inline void table_pause_bpf(void *ctx, bool is_paused)
+{
+}
+
 static inline bool world_has_role(struct world *w, pid_t pid, struct role_entry *out)
 {
 	struct role_entry entry;
@@ -439,6 +443,7 @@ static inline int world_try(struct world *w, unsigned int batches, struct error 
 		.filter_fd = w->filter_fd,
 		.selftest = table_selftest,
 		.offer_bpf = table_offer_bpf,
+		.pause_bpf = table_pause_bpf,
 	};
 	struct evq_producer *producer;
 
