@@ -84,18 +84,17 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 static _Atomic uint64_t lost_lines;
 static atomic_bool is_cut; /* the last line that passed has no end */
 
-static void put(int fd, const char *line, size_t length)
+/* False: there was no room for all of it. */
+static bool put(int fd, const char *line, size_t length)
 {
 	ssize_t n;
 
 	do
 		n = write(fd, line, length);
 	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)length || (n < 0 && errno != EAGAIN))
-		return;
-	atomic_fetch_add(&lost_lines, 1);
-	if (n > 0)
+	if (n > 0 && n < (ssize_t)length)
 		atomic_store(&is_cut, true);
+	return n == (ssize_t)length || (n < 0 && errno != EAGAIN);
 }
 
 /* Nobody who fails to drain a pipe, or stops a terminal, may hold up the thread that logs. Where
@@ -121,9 +120,13 @@ static void put_or_lose(enum log_level level, const char *line, size_t length)
 		start += put_prefix(notice + start, sizeof(notice) - start, level);
 		n = snprintf(notice + start, sizeof(notice) - start,
 			     "%llu lines lost: stderr had no room\n", (unsigned long long)lost);
-		put(fd.fd, notice, start + (size_t)n);
+		if (!put(fd.fd, notice, start + (size_t)n)) {
+			atomic_fetch_add(&lost_lines, lost + 1);
+			return;
+		}
 	}
-	put(fd.fd, line, length);
+	if (!put(fd.fd, line, length))
+		atomic_fetch_add(&lost_lines, 1);
 }
 
 /* One line, `suffix` kept whole when the text has to be cut. */
