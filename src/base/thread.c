@@ -257,23 +257,3 @@ unsigned int thread_usage(struct thread_usage *out, unsigned int max)
 	pthread_mutex_unlock(&list.lock);
 	return count;
 }
-
-unsigned int thread_hung_count(uint64_t limit_ns)
-{
-	unsigned int hung = 0;
-
-	pthread_mutex_lock(&list.lock);
-	for (unsigned int i = 0; i < list.count; i++) {
-		const struct thread *t = list.threads[i];
-		/* The clock first, then "awake", then its beat: each later than the one before. */
-		uint64_t now = clock_now_ns();
-
-		if (!atomic_load(&t->is_sleeping)) {
-			uint64_t beat = atomic_load(&t->last_beat_ns);
-
-			hung += beat < now && now - beat > limit_ns;
-		}
-	}
-	pthread_mutex_unlock(&list.lock);
-	return hung;
-}

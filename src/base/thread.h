@@ -79,7 +79,4 @@ void thread_adopt_main(struct thread *t);
 /* All live threads, main first; returns how many were written (at most max). Any thread. */
 unsigned int thread_usage(struct thread_usage *out, unsigned int max);
 
-/* Threads that neither slept nor beat for `limit_ns`. */
-unsigned int thread_hung_count(uint64_t limit_ns);
-
 #endif

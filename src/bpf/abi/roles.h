@@ -44,8 +44,7 @@
 	X(REJECT_WRITABLE, "executable writable by others")      \
 	X(REJECT_SCRIPT, "script or foreign binary format")      \
 	X(REJECT_FILESYSTEM, "executable on a FUSE file system") \
-	X(REJECT_LIMIT, "too many processes with a role")        \
-	X(REJECT_GONE, "gone before it could be read")
+	X(REJECT_LIMIT, "too many processes with a role")
 
 #define ABI_ENUM_ITEM(id, name) id,
 enum role { ROLE_LIST(ABI_ENUM_ITEM) ROLE_COUNT };
