@@ -106,7 +106,7 @@ static const struct setting settings[] = {
 	     "makes each switch of threads cheaper"),
 	NUMBER(timeout_ms, SETTING_NUMBER, 1000, 30000, 10000,
 	       "a runnable thread that gets no CPU for so long ends the scheduler"),
-	NUMBER(http_threads, SETTING_NUMBER, 1, 64, 6, "workers of the debug API"),
+	NUMBER(http_threads, SETTING_NUMBER, 2, 64, 6, "workers of the debug API"),
 	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
 	GROUP("stats_group", stats_gid, "group that may use the stats sockets besides root"),

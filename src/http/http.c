@@ -192,7 +192,6 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 {
 	struct mg_server_port bound = {0};
 	struct http_server *server;
-	unsigned int workers = config->http_threads;
 	int ret;
 
 	server = calloc(1, sizeof(*server));
@@ -200,9 +199,7 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 		return error_set(err, ENOMEM, "debug API: out of memory");
 	server->store = store;
 	server->timeout_ns = config->http_timeout_ms * NSEC_PER_MSEC;
-	if (workers < SLOTS_FREE_MIN)
-		workers = SLOTS_FREE_MIN;
-	slots_init(&server->slots, workers < SLOTS_MAX ? workers : SLOTS_MAX);
+	slots_init(&server->slots, config->http_threads);
 
 	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */
 	ret = start_civetweb(server, config, port);

@@ -34,7 +34,7 @@ static void check_taken(const struct config *config)
 	require(memchr(config->runtime_dir, '\0', sizeof(config->runtime_dir)) != NULL);
 	require(memchr(config->scx_stats_path, '\0', sizeof(config->scx_stats_path)) != NULL);
 	require(config->ring_bytes >= 4096 && (config->ring_bytes & (config->ring_bytes - 1)) == 0);
-	require(config->roles_max >= 1 && config->http_threads >= 1 && config->stats_clients >= 1);
+	require(config->roles_max >= 1 && config->http_threads >= 2 && config->stats_clients >= 1);
 	require(config->source <= CONFIG_SOURCE_SCAN);
 	require(config->server_count <= CONFIG_SERVERS_MAX);
 	for (unsigned int i = 0; i < config->server_count; i++) {

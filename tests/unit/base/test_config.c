@@ -162,7 +162,7 @@ static void test_out_of_range(void **state)
 	assert_refused("{\"roles_max\": -4294967295}",
 		       "test.json: roles_max must be from 1 to 64, not -4294967295");
 	assert_refused("{\"http_threads\": 4294967298}",
-		       "test.json: http_threads must be from 1 to 64, not 4294967298");
+		       "test.json: http_threads must be from 2 to 64, not 4294967298");
 	assert_refused("{\"ring_bytes\": 65537}",
 		       "test.json: ring_bytes must be a power of two, not 65537");
 	assert_refused("{\"http_timeout_ms\": 60001}",
