@@ -229,6 +229,9 @@ static int dispatch(const struct options *options, const struct config *config)
 	case COMMAND_HELP_STATS:
 		metrics_write_help(stdout);
 		return finish_printing(0);
+	case COMMAND_HELP_CONFIG:
+		config_describe(stdout);
+		return finish_printing(0);
 	case COMMAND_VERSION:
 		printf("scx_gamerd %s %s\n", GAMERD_VERSION, GAMERD_TRIPLE);
 		return finish_printing(0);
@@ -247,7 +250,7 @@ static int dispatch(const struct options *options, const struct config *config)
 static bool needs_config(enum options_command command)
 {
 	return command != COMMAND_HELP && command != COMMAND_HELP_STATS &&
-	       command != COMMAND_VERSION;
+	       command != COMMAND_HELP_CONFIG && command != COMMAND_VERSION;
 }
 
 int main(int argc, char **argv)

@@ -18,6 +18,7 @@ enum {
 	OPT_MONITOR,
 	OPT_WATCH_INPUT,
 	OPT_HELP_STATS,
+	OPT_HELP_CONFIG,
 	OPT_CHECK,
 	OPT_DEBUG_API,
 	OPT_CONFIG,
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
 	{"monitor", required_argument, NULL, OPT_MONITOR},
 	{"watch-input", required_argument, NULL, OPT_WATCH_INPUT},
 	{"help-stats", no_argument, NULL, OPT_HELP_STATS},
+	{"help-config", no_argument, NULL, OPT_HELP_CONFIG},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"debug-api", required_argument, NULL, OPT_DEBUG_API},
 	{"slice-us", required_argument, NULL, OPT_SLICE_US},
@@ -61,6 +63,7 @@ void options_usage(FILE *out)
 	      "\n"
 	      "  --check              say what this kernel and system support\n"
 	      "  --help-stats         explain every statistic\n"
+	      "  --help-config        explain every setting of the configuration file\n"
 	      "  -v, --verbose        log more\n"
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this\n"
@@ -141,6 +144,9 @@ static int parse_one(int c, char **argv, struct options *o, struct error *err)
 		return parse_interval("watch-input", optarg, &o->interval_s, err);
 	case OPT_HELP_STATS:
 		set_command(o, COMMAND_HELP_STATS);
+		return 0;
+	case OPT_HELP_CONFIG:
+		set_command(o, COMMAND_HELP_CONFIG);
 		return 0;
 	case OPT_CHECK:
 		set_command(o, COMMAND_CHECK);

@@ -406,6 +406,7 @@ static void describe(FILE *out, const struct setting *s)
 		break;
 	case SETTING_GROUP:
 		snprintf(range, sizeof(range), "name of a group or \"\"");
+		snprintf(value, sizeof(value), "none");
 		break;
 	case SETTING_BOOL:
 		type = "boolean";

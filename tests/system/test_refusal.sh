@@ -42,7 +42,7 @@ echo '{ "roles_max": 100000000 }' >"$TEST_DIR/bad.json"
 refused 2 "out of range" "roles_max" "$GAMERD" --config "$TEST_DIR/bad.json"
 echo '{ "roles_max": ' >"$TEST_DIR/bad.json"
 refused 2 "broken JSON" "bad.json" "$GAMERD" --config "$TEST_DIR/bad.json"
-for command in --help --help-stats --version; do
+for command in --help --help-stats --help-config --version; do
 	check "$command all the same" grep -q . <("$GAMERD" --config "$TEST_DIR/bad.json" $command 2>/dev/null)
 done
 echo '{ "stats_group": "no-such-group" }' >"$TEST_DIR/bad.json"
@@ -65,7 +65,7 @@ full() { # ARGS...
 }
 export -f full
 export GAMERD DAEMON_CONFIG
-for command in --help --help-stats --version --check; do
+for command in --help --help-stats --help-config --version --check; do
 	refused 1 "$command to a full disk" "can't write to standard output: No space left" bash -c 'full "$@"' bash $command
 done
 
