@@ -37,7 +37,7 @@ refuse() {
 	check_equal "it ends on SIGTERM: exit status" 0 $?
 	check "the first one is untouched" is_state enabled
 	"$GAMERD" --slice-us 500 2>/dev/null
-	check_equal "--slice-us 500: exit status" 1 $?
+	check_equal "--slice-us 500: exit status" 2 $?
 }
 
 # All at once, so that the lightest has to get its turn beside the heaviest.
