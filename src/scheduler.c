@@ -2,7 +2,6 @@
 #include "scheduler.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -258,12 +257,10 @@ static void stall_handle(struct scheduler *s)
 
 static void groups_handle(struct scheduler *s)
 {
-	uint64_t places = sched_groups_full_take(s->sched);
-
-	if (places)
-		log_warning("more than %" PRIu64 " cgroups and sessions have threads: those of the "
-			    "others count as threads of the root, without weight or limit",
-			    places);
+	if (sched_groups_full_take(s->sched))
+		log_warning("more than %d cgroups and sessions have threads: those of the others "
+			    "count as threads of the root, without weight or limit",
+			    SCHED_GROUP_MAX - 1);
 }
 
 /* Attaches now or later, or not any more. */

@@ -399,7 +399,7 @@ bool sched_stall_take(struct sched *s, struct sched_stall *out)
 	return sched_watch_stall_take(&s->watcher, out);
 }
 
-uint64_t sched_groups_full_take(struct sched *s)
+bool sched_groups_full_take(struct sched *s)
 {
 	return sched_watch_groups_full_take(&s->watcher);
 }

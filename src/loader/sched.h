@@ -50,9 +50,9 @@ int sched_fd(const struct sched *s);
  * of the timeout, or so long that the scheduler has ended itself (is_end). */
 bool sched_stall_take(struct sched *s, struct sched_stall *out);
 
-/* How many cgroups and sessions there are places for, if since the last call there were more than
- * that for the first time; else 0. */
-uint64_t sched_groups_full_take(struct sched *s);
+/* Have there been, since the last call and for the first time, more cgroups and sessions than
+ * SCHED_GROUP_MAX has places for? */
+bool sched_groups_full_take(struct sched *s);
 
 /* Has a CPU come on line since the last call of which sysfs had nothing to say when the scheduler
  * was loaded, so that it counts to the wrong cache? A scheduler that is loaded anew has it right.

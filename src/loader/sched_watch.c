@@ -31,17 +31,25 @@ void sched_watch_configure(struct sched_watcher *w, struct sched_settings *setti
 	settings->watch_end_ns = w->timeout_ns * SCHED_END_PERCENT / 100;
 }
 
-/* The size says which record it is; the one of the scheduler's end is the shortest. */
 static int signal_take(void *ctx, void *data, size_t size)
 {
+	enum sched_signal signal = *(const uint32_t *)data;
 	struct sched_watcher *w = ctx;
 
-	if (size >= sizeof(w->stall))
-		memcpy(&w->stall, data, sizeof(w->stall));
-	else if (size >= sizeof(w->groups_full))
-		memcpy(&w->groups_full, data, sizeof(w->groups_full));
-	else if (size >= sizeof(struct sched_cpus_changed))
+	switch (signal) {
+	case SCHED_SIGNAL_END: /* has a record of its own */
+		break;
+	case SCHED_SIGNAL_CPUS_CHANGED:
 		w->has_cpus_changed = true;
+		break;
+	case SCHED_SIGNAL_GROUPS_FULL:
+		w->are_groups_full = true;
+		break;
+	case SCHED_SIGNAL_STALL:
+		if (size >= sizeof(w->stall))
+			memcpy(&w->stall, data, sizeof(w->stall));
+		break;
+	}
 	return 0;
 }
 
@@ -98,12 +106,12 @@ bool sched_watch_cpus_changed_take(struct sched_watcher *w)
 	return has_changed;
 }
 
-uint64_t sched_watch_groups_full_take(struct sched_watcher *w)
+bool sched_watch_groups_full_take(struct sched_watcher *w)
 {
-	uint64_t places = w->groups_full.places;
+	bool are_full = w->are_groups_full;
 
-	w->groups_full.places = 0;
-	return places;
+	w->are_groups_full = false;
+	return are_full;
 }
 
 void sched_watch_ages(const struct sched_watcher *w, struct sched_watch *out)

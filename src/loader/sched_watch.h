@@ -22,7 +22,7 @@ struct sched_watcher {
 	struct ring_buffer *signals;
 	struct sched_stall stall; /* the latest; age_ns 0: none since it was last taken */
 	bool has_cpus_changed;	  /* since it was last taken */
-	struct sched_groups_full groups_full; /* likewise; places 0: no */
+	bool are_groups_full;	  /* likewise */
 	int ages_fd, pause_fd;
 	uint64_t period_ns, timeout_ns;
 	char missing[80]; /* why there is no early warning; "" if there is */
@@ -40,7 +40,7 @@ void sched_watch_close(struct sched_watcher *w); /* a zeroed one is fine */
 int sched_watch_fd(const struct sched_watcher *w);
 bool sched_watch_stall_take(struct sched_watcher *w, struct sched_stall *out);
 bool sched_watch_cpus_changed_take(struct sched_watcher *w);
-uint64_t sched_watch_groups_full_take(struct sched_watcher *w);
+bool sched_watch_groups_full_take(struct sched_watcher *w);
 void sched_watch_ages(const struct sched_watcher *w, struct sched_watch *out);
 
 /* The length of the pause that an end of the scheduler now is due to; 0: to none. */

@@ -10,7 +10,7 @@
 #include "bpf/abi/roles.h"
 
 #define SCHED_LLC_MAX 64	/* more last-level caches share queues */
-#define SCHED_GROUP_MAX 4096	/* cgroups and sessions with shares of their own */
+#define SCHED_GROUP_MAX 4096	/* cgroups and sessions with shares of their own, and the root */
 #define SCHED_CAPACITY_MAX 1024 /* of the strongest CPU of the machine */
 #define SCHED_CAPACITY_BIG 820	/* from here on a CPU is a big one */
 
@@ -85,28 +85,31 @@ struct sched_watch {
 	__u64 oldest_ns[CLASS_COUNT];
 };
 
-/* A record of `sched_signal`: a thread has been runnable for too long. The ring's other records are
- * shorter. */
+/* What the ring `sched_signal` tells user space. Each record begins with one of these, as __u32,
+ * and that is all but for a stall. */
+enum sched_signal {
+	SCHED_SIGNAL_END,	   /* of the scheduler: see struct sched_exit_record */
+	SCHED_SIGNAL_CPUS_CHANGED, /* one has come on line or gone since the last check */
+	SCHED_SIGNAL_GROUPS_FULL,  /* for the first time a group has found no place */
+	SCHED_SIGNAL_STALL,	   /* struct sched_stall */
+};
+
+/* A thread has been runnable for too long. */
 struct sched_stall {
+	__u32 kind; /* SCHED_SIGNAL_STALL */
+	__u32 cpu;
 	__u64 age_ns;
 	__u32 pid;
 	__u32 tgid;
-	__u32 cpu;
 	__u32 holder_pid; /* what runs there; 0: nothing */
-	char comm[COMM_LEN];
-	char holder_comm[COMM_LEN];
 	__u8 class;
 	__u8 holder_is_rt;
 	__u8 is_end; /* the scheduler ends itself for it */
-	__u8 pad[5];
+	__u8 pad[1];
+	char comm[COMM_LEN];
+	char holder_comm[COMM_LEN];
 };
 _Static_assert(sizeof(struct sched_stall) == 64, "sched_stall is part of the ABI");
-
-/* Another one: there were more cgroups and sessions than places for them, for the first time. */
-struct sched_groups_full {
-	__u64 since_ns;
-	__u64 places;
-};
 
 #define SCHED_REASON_LEN 128
 #define SCHED_MESSAGE_LEN 512

@@ -16,13 +16,6 @@ struct sched_pause {
 	__u64 is_over; /* the scheduler has ended, and there are no more checks */
 };
 
-/* A record of `sched_signal`: a CPU has come on line or gone since the last check. The sizes of the
- * ring's records differ, so that they tell which one it is. */
-struct sched_cpus_changed {
-	__u64 changed_ns;
-};
-_Static_assert(sizeof(struct sched_cpus_changed) == 8, "told by its size");
-
 #define SCHED_EXIT_ERROR_STALL 1026 /* a kind of struct sched_exit_record */
 
 #endif

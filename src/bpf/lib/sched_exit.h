@@ -22,13 +22,18 @@ struct {
 
 const volatile __u32 cfg_exit_dump_size = 64;
 
-/* User space polls its fd: a struct sched_stall now and then (lib/sched_watch.h), a struct
- * sched_groups_full (lib/sched_group.h), and something shorter at the end. Sizes tell them apart.
- */
+/* User space polls its fd: see enum sched_signal. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } sched_signal SEC(".maps");
+
+static __always_inline void signal_send(enum sched_signal signal)
+{
+	__u32 kind = signal;
+
+	bpf_ringbuf_output(&sched_signal, &kind, sizeof(kind), BPF_RB_FORCE_WAKEUP);
+}
 
 SEC("struct_ops.s/gamer_exit")
 void BPF_PROG(gamer_exit, struct scx_exit_info *info)
@@ -42,7 +47,7 @@ void BPF_PROG(gamer_exit, struct scx_exit_info *info)
 	if (dump)
 		bpf_probe_read_kernel_str(dump, size, info->dump);
 	exit_record.kind = (__u32)info->kind;
-	bpf_ringbuf_output(&sched_signal, &zero, sizeof(zero), BPF_RB_FORCE_WAKEUP);
+	signal_send(SCHED_SIGNAL_END);
 }
 
 #endif

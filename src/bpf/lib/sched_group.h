@@ -20,7 +20,7 @@
  *
  * A group has a place in the array `sched_groups` as long as a thread or another group in there
  * refers to it. Where all places are taken, a thread counts as one of the root, and that is counted
- * and said (struct sched_groups_full).
+ * and said.
  *
  * cpu.max: what the threads of a group run is taken from its quota. When that is used up they wait
  * in a queue of their own until the next period has filled it again; what was run too much (a slice
@@ -121,12 +121,11 @@ __u32 groups_full_said SEC(".data"); /* .bss is taken: see lib/sched_exit.h */
 static __noinline int groups_are_full(void)
 {
 	struct cpu_slot *slot = slot_this_cpu();
-	struct sched_groups_full full = {.since_ns = scx_now(), .places = SCHED_GROUP_MAX - 1};
 
 	if (slot)
 		slot->sched_groupless++;
 	if (!__sync_lock_test_and_set(&groups_full_said, 1))
-		bpf_ringbuf_output(&sched_signal, &full, sizeof(full), BPF_RB_FORCE_WAKEUP);
+		signal_send(SCHED_SIGNAL_GROUPS_FULL);
 	return 0;
 }
 

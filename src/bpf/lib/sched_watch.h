@@ -175,6 +175,7 @@ static __always_inline bool watch_judge(struct watch *watch, __u64 now)
 	if (!oldest->is_end && now - watch->warned_ns < cfg_sched.watch_warn_ns)
 		return false;
 	watch->warned_ns = now;
+	oldest->kind = SCHED_SIGNAL_STALL;
 	bpf_ringbuf_output(&sched_signal, oldest, sizeof(*oldest), BPF_RB_FORCE_WAKEUP);
 	return oldest->is_end;
 }
@@ -195,12 +196,10 @@ static __always_inline void watch_pause(struct watch *watch, struct sched_pause 
 
 /* The sum of the squares of (number + 1) stands for a set of CPUs: another set that has the same
  * sum would have to take its place within a period. */
-static __always_inline void watch_cpus(struct watch *watch, __u64 online, __u64 now)
+static __always_inline void watch_cpus(struct watch *watch, __u64 online)
 {
-	struct sched_cpus_changed changed = {.changed_ns = now};
-
 	if (watch->online != online)
-		bpf_ringbuf_output(&sched_signal, &changed, sizeof(changed), BPF_RB_FORCE_WAKEUP);
+		signal_send(SCHED_SIGNAL_CPUS_CHANGED);
 	watch->online = online;
 }
 
@@ -225,7 +224,7 @@ static int watch_check(void *map, __u32 *key, struct watch *watch)
 		walk.now_ns = now;
 		walk.jiffy_ns = (now - watch->base_ns) / passed;
 		bpf_loop(cfg_sched.cpu_count, watch_visit_cpu, &walk, 0);
-		watch_cpus(watch, walk.online, now);
+		watch_cpus(watch, walk.online);
 	}
 	watch->seen.checks++;
 	*seen = watch->seen;
