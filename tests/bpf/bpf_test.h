@@ -231,6 +231,22 @@ static inline uint64_t start_ticks(pid_t pid)
 
 /* ---- programs under other names ---- */
 
+/* Makes a directory that every user can enter, of a template for mkdtemp(). */
+static inline void directory_make(char *dir)
+{
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chmod(dir, 0755), 0);
+}
+
+/* With what is in it. Returns 0. */
+static inline int directory_remove(const char *dir)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
 static inline void file_copy(const char *from, const char *to, uid_t uid, mode_t mode)
 {
 	char buffer[65536];

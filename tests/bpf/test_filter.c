@@ -263,7 +263,7 @@ static int group_setup(void **state)
 	struct proc_event event;
 	int filter;
 
-	assert_non_null(mkdtemp(dir));
+	directory_make(dir);
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	file_copy("/proc/self/exe", server, 0, 0755);
 	snprintf(other, sizeof(other), "%s/other", dir);
@@ -293,9 +293,7 @@ static int group_teardown(void **state)
 	subscribe(fd, PROC_CN_MCAST_IGNORE);
 	close(fd);
 	bench_close(&bench);
-	unlink(server);
-	unlink(other);
-	return rmdir(dir);
+	return directory_remove(dir);
 }
 
 static const char *connector_obstacle(void)

@@ -94,8 +94,7 @@ static int child_main(void)
 
 static int group_setup(void **state)
 {
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chmod(dir, 0755), 0);
+	directory_make(dir);
 	config_init(&bench.config);
 	bench_open(&bench, 16);
 	bench_run(&bench);
@@ -104,11 +103,8 @@ static int group_setup(void **state)
 
 static int group_teardown(void **state)
 {
-	char command[64];
-
 	bench_close(&bench);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return directory_remove(dir);
 }
 
 int main(int argc, char **argv)

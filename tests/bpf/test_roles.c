@@ -441,8 +441,7 @@ static int group_setup(void **state)
 	static const struct loader_proc_sink sink = {.offer = ignore_event, .lost = ignore_loss};
 	static char server[128];
 
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chmod(dir, 0755), 0);
+	directory_make(dir);
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	file_copy("/proc/self/exe", server, 0, 0755);
 	file_copy("/proc/self/exe", other_path(), 0, 0755);
@@ -456,11 +455,8 @@ static int group_setup(void **state)
 
 static int group_teardown(void **state)
 {
-	char command[64];
-
 	bench_close(&bench);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return directory_remove(dir);
 }
 
 int main(int argc, char **argv)

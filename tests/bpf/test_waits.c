@@ -407,7 +407,7 @@ static void test_audio_client(void **state)
 			fail();
 		skip();
 	}
-	assert_non_null(mkdtemp(dir));
+	directory_make(dir);
 	snprintf(server, sizeof(server), "%s/pipewire", dir);
 	snprintf(other, sizeof(other), "%s/other", dir);
 	file_copy("/proc/self/exe", server, 0, 0755);
@@ -417,9 +417,7 @@ static void test_audio_client(void **state)
 		wakes = client_wakes(server);
 	assert_true(wakes >= CLIENT_ROUNDS / 4);
 	assert_int_equal(client_wakes(other), 0);
-	unlink(server);
-	unlink(other);
-	rmdir(dir);
+	directory_remove(dir);
 }
 
 /* Every thread that was counted in is counted out. */

@@ -4,11 +4,10 @@
  */
 #include "world.h"
 
-#include <sched.h>
-
 #include "detect/inbox.h"
 #include "detect/proc.h"
 #include "filter.h"
+#include "namespace.h"
 
 static struct world w;
 
@@ -268,75 +267,54 @@ static void test_auto_falls_to_bpf(void **state)
 	assert_non_null(feature("detect_priority"));
 }
 
-/* In another network namespace, where nothing but /proc is left. In a child, because there is no
- * way back. */
+static int finds_only_proc(const void *arg)
+{
+	struct error err = {""};
+	const struct feature *f;
+
+	if (world_try(&w, 4, &err) < 0 || detect_source(w.detect) != CONFIG_SOURCE_SCAN)
+		return 1;
+	f = feature("proc_connector");
+	if (!f || f->is_available || !strstr(f->detail, "network namespace"))
+		return 2;
+	f = feature("bpf_events");
+	if (!f || f->is_available || !feature("proc_scan"))
+		return 3;
+	detect_stop(w.detect);
+	return 0;
+}
+
+/* In another network namespace, where nothing but /proc is left. */
 static void test_auto_falls_to_scan(void **state)
 {
-	pid_t child = fork();
-	int status;
+	in_namespace(CLONE_NEWNET, finds_only_proc, NULL);
+}
 
-	if (child == 0) {
-		struct error err = {""};
-		const struct feature *f;
+static int grants_nothing(const void *arg)
+{
+	struct error err = {""};
+	const struct feature *f;
 
-		if (unshare(CLONE_NEWNET) < 0)
-			_exit(77);
-		if (world_try(&w, 4, &err) < 0 || detect_source(w.detect) != CONFIG_SOURCE_SCAN)
-			_exit(1);
-		f = feature("proc_connector");
-		if (!f || f->is_available || !strstr(f->detail, "network namespace"))
-			_exit(2);
-		f = feature("bpf_events");
-		if (!f || f->is_available || !feature("proc_scan"))
-			_exit(3);
-		detect_stop(w.detect);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		skip_because("no right to unshare");
-	assert_int_equal(WEXITSTATUS(status), 0);
+	w.has_bpf = true;
+	world_grant(&w, 4711, 1, SOURCE_BPF);
+	actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
+	if (world_try(&w, 4, &err) < 0 || detect_source(w.detect) != CONFIG_SOURCE_NONE)
+		return 1;
+	f = feature("process_numbers");
+	if (!f || f->is_available || !strstr(f->detail, "pid namespace"))
+		return 2;
+	if (!world_has_role(&w, 4711, NULL) || world_counters(&w).registered_total)
+		return 3;
+	detect_stop(w.detect);
+	w.config.source = CONFIG_SOURCE_SCAN;
+	return world_try(&w, 4, &err) == -ENOTSUP && strstr(err.text, "source scan: ") ? 0 : 4;
 }
 
 /* In another pid namespace, where numbers mean other processes: what the kernel side granted
  * stands, and a process that /proc there shows by a listed name gets nothing. */
 static void test_pid_namespace(void **state)
 {
-	pid_t child = fork();
-	int status;
-
-	if (child == 0) {
-		struct error err = {""};
-		const struct feature *f;
-
-		if (unshare(CLONE_NEWPID) < 0)
-			_exit(77);
-		child = fork();
-		if (child) {
-			waitpid(child, &status, 0);
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 9);
-		}
-		w.has_bpf = true;
-		world_grant(&w, 4711, 1, SOURCE_BPF);
-		actor_start(world_install(&w, w.server_a, 0, 0755), "serve", "");
-		if (world_try(&w, 4, &err) < 0 || detect_source(w.detect) != CONFIG_SOURCE_NONE)
-			_exit(1);
-		f = feature("process_numbers");
-		if (!f || f->is_available || !strstr(f->detail, "pid namespace"))
-			_exit(2);
-		if (!world_has_role(&w, 4711, NULL) || world_counters(&w).registered_total)
-			_exit(3);
-		detect_stop(w.detect);
-		w.config.source = CONFIG_SOURCE_SCAN;
-		_exit(world_try(&w, 4, &err) == -ENOTSUP && strstr(err.text, "source scan: ") ? 0
-											      : 4);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		skip_because("no right to unshare");
-	assert_int_equal(WEXITSTATUS(status), 0);
+	in_namespace(CLONE_NEWPID, grants_nothing, NULL);
 }
 
 int main(int argc, char **argv)
