@@ -9,6 +9,7 @@
 # process of the chroot, and the folder can be removed at any time.
 #
 #   GAMERD_FRESH_KEEP=1    keeps the folder, and says where it is
+#   GAMERD_VM_KERNELS      series of kernels in guests; default 7.3 and 6.19, empty: each test's own
 #   GAMERD_TEST_REQUIRE=1  what cannot run is a failure
 #   TMPDIR                 where the folder is; default /var/tmp, and it takes about 6 GB
 set -uo pipefail
