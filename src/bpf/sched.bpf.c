@@ -100,7 +100,9 @@ __s32 BPF_PROG(gamer_select_cpu, struct task_struct *p, __s32 prev_cpu, __u64 wa
 		return cpu;
 	}
 	task_rank_set(p, ts);
-	local_insert(p, &ts->sched, 0);
+	/* By the time it gets there, the CPU may have found something less urgent. */
+	local_insert(p, &ts->sched,
+		     ts->sched.rank > RANK_NORMAL ? SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT) : 0);
 	slot->sched_direct++;
 	return cpu;
 }
@@ -198,6 +200,10 @@ void BPF_PROG(gamer_dispatch, __s32 index, struct task_struct *prev)
 		return;
 	if (this->pull && balance_pull(this, llc, scx_now()))
 		return;
+	/* What has failed above may have let go of the CPU's lock: a thread that woke in between
+	 * has asked prev to stop, and it must not go on. */
+	if (this->claimed != RANK_NONE && (local_count() > 0 || urgent_take(llc, this->llc)))
+		return;
 	if (prev && prev->on_rq && prev_keeps(prev, index, this))
 		return;
 	if (normal_take(this, index))
@@ -232,13 +238,25 @@ void BPF_PROG(gamer_quiescent, struct task_struct *p, __u64 deq_flags)
 	task_part(st, cpu);
 }
 
+/* A normal thread begins to run that has come back without a look for work, or that this CPU had
+ * chosen before an urgent thread was promised it. Is there something before it: a thread that has
+ * woken meanwhile, an urgent one in the queue, or one that is next here? (A thread bound to this
+ * CPU may be next here, too, and is in no such hurry.) */
+static __always_inline bool is_before_running(const struct sched_cpu *cpu)
+{
+	const struct sched_llc *llc = sched_llc_get(cpu->llc);
+
+	return (cpu->is_parked && cpu->is_passed) || (llc && llc->urgent > 0) ||
+	       local_count() > (__s32)cpu->local;
+}
+
 SEC("struct_ops/gamer_running")
 void BPF_PROG(gamer_running, struct task_struct *p)
 {
 	__s32 index = (__s32)bpf_get_smp_processor_id();
 	struct sched_cpu *cpu = sched_cpu_get(index);
 	struct sched_task *st = sched_task_get(p);
-	struct sched_llc *llc;
+	bool is_claimed;
 
 	if (!st || !cpu)
 		return;
@@ -249,6 +267,7 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 	/* It has come here directly. */
 	if (!st->load)
 		task_join(p, st, cpu);
+	is_claimed = cpu->claimed != RANK_NONE;
 	cpu_runs(cpu, st);
 	crowd_check(index, cpu);
 	if (st->is_limited)
@@ -256,13 +275,12 @@ void BPF_PROG(gamer_running, struct task_struct *p)
 	/* Here, since the kernel looks at the slice only when a thread begins to run. */
 	if (cpu->is_tickless && !cpu->queued && st->rank <= RANK_NORMAL)
 		scx_set_slice(p, SLICE_ENDLESS);
-	if (!cpu->is_parked || st->rank != RANK_NORMAL)
+	if (st->rank != RANK_NORMAL || !(cpu->is_parked | cpu->is_passed | is_claimed))
 		return;
-	cpu->is_parked = 0;
-	/* The CPU has come back to it without looking for work, and there may be some before it. */
-	llc = sched_llc_get(cpu->llc);
-	if (llc && (cpu->is_passed || llc->urgent > 0) && !cpu_owes(cpu))
+	if (is_before_running(cpu) && !cpu_owes(cpu))
 		cpu_kick(index, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	cpu->is_parked = 0;
+	cpu->is_passed = 0;
 }
 
 /* Each tick of a CPU that runs one of ours: it looks up if an urgent thread waits that was promised
@@ -297,7 +315,6 @@ static __always_inline void task_park(struct task_struct *p, struct sched_cpu *c
 		return;
 	scx_set_slice(p, ran < cfg_sched.slice_ns ? cfg_sched.slice_ns - ran : 1);
 	cpu->is_parked = 1;
-	cpu->is_passed = 0;
 }
 
 /* From 6.19 on. A real-time thread is about to take the CPU, or something above it already has,

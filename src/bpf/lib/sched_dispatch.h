@@ -53,6 +53,12 @@ static __always_inline bool prev_keeps(struct task_struct *prev, __s32 index, st
 	return true;
 }
 
+/* How many threads are next on this CPU. */
+static __always_inline __s32 local_count(void)
+{
+	return scx_bpf_dsq_nr_queued(SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL));
+}
+
 static __always_inline bool urgent_take(const struct sched_llc *llc, __u32 index)
 {
 	return llc->urgent > 0 && scx_move_to_local(urgent_queue(index));

@@ -79,6 +79,9 @@ static __always_inline void urgent_enqueue(struct task_struct *p, struct task_st
 		cpu = own_cpu;
 	if (cpu != own_cpu && cpu->llc != own_cpu->llc)
 		task_move(st, cpu, (__u32)victim);
+	/* Its own CPU is choosing, or may have done so already: gamer_running() looks once more. */
+	if (victim < 0 && own_cpu->rank == RANK_NONE && cpu_claim(own_cpu, st->rank))
+		victim = own;
 	urgent_insert(p, ts, cpu, enq_flags);
 	if (victim < 0)
 		return;

@@ -122,6 +122,12 @@ static __always_inline bool normal_preempts(const struct sched_task *st, __s32 o
 			return false;
 		}
 	}
+	/* An urgent thread has been promised the CPU, and is next here: whoever preempts goes
+	 * before it. This one has its turn after that. */
+	if (cpu->claimed != RANK_NONE) {
+		cpu->is_passed = 1;
+		return false;
+	}
 	/* From here on it is compared with what wakes: as if it ran already. */
 	cpu->started_ns = now;
 	cpu->vtime = st->vtime;
