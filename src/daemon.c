@@ -44,6 +44,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct http_server *http;
 	struct loader_proc_sink proc_sink;
+	struct loader_silence_sink silence_sink;
 	struct scheduler scheduler;
 	bool has_rcu;
 };
@@ -92,6 +93,19 @@ static bool roles_offer_bpf(void *ctx, struct detect *detect)
 static void roles_pause_bpf(void *ctx, bool is_paused)
 {
 	loader_pause_proc_events(((struct daemon *)ctx)->loader, is_paused);
+}
+
+static void connector_silent(void *ctx)
+{
+	detect_silent(ctx);
+}
+
+static void roles_watch_connector(void *ctx, struct detect *detect)
+{
+	struct daemon *d = ctx;
+
+	d->silence_sink = (struct loader_silence_sink){.ctx = detect, .silent = connector_silent};
+	loader_watch_connector(d->loader, &d->silence_sink);
 }
 
 /* References held at a time: one by each HTTP worker, the baseline of each stats client and the
@@ -145,7 +159,8 @@ static int new_detect(struct daemon *d, struct error *err)
 				     .filter_fd = loader_filter_fd(d->loader),
 				     .selftest = roles_selftest,
 				     .offer_bpf = roles_offer_bpf,
-				     .pause_bpf = roles_pause_bpf};
+				     .pause_bpf = roles_pause_bpf,
+				     .watch_connector = roles_watch_connector};
 	struct evq_producer *producer;
 	int r;
 

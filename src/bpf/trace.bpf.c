@@ -34,6 +34,7 @@
 #include "bpf/lib/marks.h"
 #include "bpf/lib/ring.h"
 #include "bpf/lib/roles.h"
+#include "bpf/lib/silence.h"
 #include "bpf/lib/task.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -289,19 +290,6 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	return 0;
 }
 
-/* The entry of a role that BPF grants by itself. */
-static __always_inline void entry_fill(struct role_entry *entry, struct task_struct *p, __u64 now,
-				       __u8 role, __u8 source)
-{
-	entry->start_ns = task_start_ns(p);
-	entry->exec_ns = now;
-	entry->granted_ns = bpf_ktime_get_ns(); /* after the evidence was looked at */
-	entry->uid = task_uid(p);
-	entry->threads = task_live_threads(p);
-	entry->role = role;
-	entry->source = source;
-}
-
 /* Grants what the rule and the executable allow. Returns why not. */
 static __always_inline __u8 exec_grant(struct task_struct *p, struct linux_binprm *bprm,
 				       const struct server_rule *rule, struct cpu_slot *slot,
@@ -337,6 +325,7 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct l
 
 	if (!slot)
 		return 0;
+	silence_exec(slot, p);
 	st = bpf_task_storage_get(&task_states, p, NULL, 0);
 	if (st)
 		task_forget(st);
@@ -491,6 +480,7 @@ int proc_filter(struct __sk_buff *skb)
 	struct cpu_slot *slot = slot_this_cpu();
 	bool passes = filter_passes(skb);
 
+	silence_end();
 	if (slot) {
 		slot_add_atomic(slot->filter_seen, 1);
 		if (passes)
