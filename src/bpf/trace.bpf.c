@@ -31,6 +31,7 @@
 #include "bpf/lib/classify.h"
 #include "bpf/lib/evidence.h"
 #include "bpf/lib/filter.h"
+#include "bpf/lib/input_path.h"
 #include "bpf/lib/marks.h"
 #include "bpf/lib/ring.h"
 #include "bpf/lib/roles.h"
@@ -39,23 +40,19 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* A visit to the input event path takes microseconds. What claims to take longer is left over from
- * a thread that was moved to another CPU in the middle. */
-#define INPUT_PATH_MAX_NS 1000000ull
-
 /* The waker's side of the evidence. True if it adds something. A thread of the kernel is nobody's
  * client: the console's worker is woken by each key, and reads no device. */
 static __always_inline bool waker_evidence(struct task_struct *p, struct task_state *st,
 					   struct cpu_slot *slot, __u64 now)
 {
-	__u64 input_since = slot->input_since_ns, run;
 	struct task_state *waker;
 	bool has_evidence = false;
 	__u32 depth;
+	__u64 run;
 
 	if (p->flags & PF_KTHREAD)
 		return false;
-	if (input_since && now - input_since < INPUT_PATH_MAX_NS) {
+	if (input_path_is_visited(slot, now)) {
 		st->input_ns = now;
 		has_evidence = true;
 	}
@@ -105,7 +102,7 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 	if (!slot || !st)
 		return 0;
 	/* For a verdict alone the time matters only where evidence is young or a role around. */
-	now = cfg_measure != MEASURE_NONE || slot->input_since_ns || roles_total || st->expires_ns
+	now = cfg_measure != MEASURE_NONE || slot->input_visitor || roles_total || st->expires_ns
 		      ? bpf_ktime_get_ns()
 		      : 0;
 	if (waker_evidence(p, st, slot, now))
