@@ -11,18 +11,22 @@
  *
  * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
  * is freed only when no thread is left that could look at it. Every destructor takes a half-built
- * object, so a failed start and a normal stop are one path.
+ * object, so a failed start and a normal stop are one path. It is a matter of milliseconds, in a
+ * dozen steps that each wait for another thread: on a busy machine each step would wait for a CPU,
+ * too, so from here to its end the process is real-time where it may.
  */
 #include "daemon.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 
 #include "base/evq.h"
 #include "base/instance.h"
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/rcu.h"
+#include "base/thread.h"
 #include "gather.h"
 #include "loader/topology.h"
 #include "scheduler.h"
@@ -295,6 +299,7 @@ void daemon_stop(struct daemon *d)
 {
 	if (!d)
 		return;
+	(void)thread_set_policy(SCHED_FIFO, 1);
 	scheduler_stop(&d->scheduler);
 	if (d->detect)
 		detect_stop(d->detect);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "detect/proc.h"
 #include "detect/selftest.h"
 
@@ -51,17 +52,10 @@ add_feature(struct source *s, const char *name, bool is_available, const char *f
 	va_end(args);
 }
 
-static int set_policy(int policy, int priority)
-{
-	const struct sched_param param = {.sched_priority = priority};
-
-	return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) < 0 ? -errno : 0;
-}
-
 void source_set_priority(struct source *s)
 {
 	/* A verdict is late if it waits behind the load it is about. */
-	int error = set_policy(SCHED_FIFO, 1);
+	int error = thread_set_policy(SCHED_FIFO, 1);
 
 	s->may_run_ahead = !error;
 	if (!error) {
@@ -81,7 +75,8 @@ void source_set_priority(struct source *s)
 void source_run_ahead(const struct source *s, bool is_ahead)
 {
 	if (s->may_run_ahead)
-		(void)(is_ahead ? set_policy(SCHED_FIFO, 1) : set_policy(SCHED_OTHER, 0));
+		(void)(is_ahead ? thread_set_policy(SCHED_FIFO, 1)
+				: thread_set_policy(SCHED_OTHER, 0));
 }
 
 static void add_filter_feature(struct source *s, const struct detect_roles *roles)
