@@ -164,7 +164,7 @@ static void snapshot_write(const struct metrics *picture)
 
 struct section {
 	struct metrics metrics;
-	struct rcu_head retired;
+	struct rcu_retired retired;
 };
 
 static struct section *section;
@@ -179,10 +179,10 @@ static void section_read(struct sight *sight, unsigned int count)
 	}
 }
 
-static void section_retired(struct rcu_head *head)
+static void section_retired(struct rcu_retired *retired)
 {
 	atomic_fetch_sub_explicit(&sections_live, 1, memory_order_relaxed);
-	free(caa_container_of(head, struct section, retired));
+	free(caa_container_of(retired, struct section, retired));
 }
 
 static void section_publish(const struct metrics *picture)
@@ -195,7 +195,7 @@ static void section_publish(const struct metrics *picture)
 	atomic_fetch_add_explicit(&sections_live, 1, memory_order_relaxed);
 	old = rcu_xchg_pointer(&section, s);
 	if (old)
-		call_rcu(&old->retired, section_retired);
+		rcu_retire(&old->retired, section_retired);
 }
 
 /* ---- nothing ---- */
@@ -315,7 +315,7 @@ static void *writer_run(void *arg)
 	uint64_t due_ns = clock_now_ns();
 
 	stopwatch_pin(1);
-	rcu_reader_enter(); /* call_rcu() wants to know the thread */
+	rcu_reader_enter(); /* rcu_retire() wants to know the thread */
 	rcu_reader_exit();
 	while (!atomic_load(&w->is_over)) {
 		struct timespec ts = {.tv_sec = (time_t)(due_ns / NSEC_PER_SEC),

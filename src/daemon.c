@@ -11,18 +11,22 @@
  *
  * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
  * is freed only when no thread is left that could look at it. Every destructor takes a half-built
- * object, so a failed start and a normal stop are one path.
+ * object, so a failed start and a normal stop are one path. It is a matter of milliseconds, in a
+ * dozen steps that each wait for another thread: on a busy machine each step would wait for a CPU,
+ * too, so from here to its end the process is real-time where it may.
  */
 #include "daemon.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 
 #include "base/evq.h"
 #include "base/instance.h"
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/rcu.h"
+#include "base/thread.h"
 #include "gather.h"
 #include "loader/topology.h"
 #include "scheduler.h"
@@ -44,6 +48,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct http_server *http;
 	struct loader_proc_sink proc_sink;
+	struct loader_silence_sink silence_sink;
 	struct scheduler scheduler;
 	bool has_rcu;
 };
@@ -92,6 +97,19 @@ static bool roles_offer_bpf(void *ctx, struct detect *detect)
 static void roles_pause_bpf(void *ctx, bool is_paused)
 {
 	loader_pause_proc_events(((struct daemon *)ctx)->loader, is_paused);
+}
+
+static void connector_silent(void *ctx)
+{
+	detect_silent(ctx);
+}
+
+static void roles_watch_connector(void *ctx, struct detect *detect)
+{
+	struct daemon *d = ctx;
+
+	d->silence_sink = (struct loader_silence_sink){.ctx = detect, .silent = connector_silent};
+	loader_watch_connector(d->loader, &d->silence_sink);
 }
 
 /* References held at a time: one by each HTTP worker, the baseline of each stats client and the
@@ -145,7 +163,8 @@ static int new_detect(struct daemon *d, struct error *err)
 				     .filter_fd = loader_filter_fd(d->loader),
 				     .selftest = roles_selftest,
 				     .offer_bpf = roles_offer_bpf,
-				     .pause_bpf = roles_pause_bpf};
+				     .pause_bpf = roles_pause_bpf,
+				     .watch_connector = roles_watch_connector};
 	struct evq_producer *producer;
 	int r;
 
@@ -280,6 +299,7 @@ void daemon_stop(struct daemon *d)
 {
 	if (!d)
 		return;
+	(void)thread_set_policy(SCHED_FIFO, 1);
 	scheduler_stop(&d->scheduler);
 	if (d->detect)
 		detect_stop(d->detect);

@@ -58,6 +58,7 @@ static void collect_detect(const struct detect *d, struct metrics *m)
 	m->proc_wakeups_total = c.wakeups_total;
 	m->overruns_total = c.overruns_total;
 	m->lost_total = c.lost_total;
+	m->silences_total = c.silences_total;
 	m->resyncs_total = c.resyncs_total;
 	m->scans_total = c.scans_total;
 	m->gone_total = c.gone_total;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -13,6 +14,8 @@ _Thread_local bool rcu_reader_is_registered;
 /* Made once and kept: the last readers may end after rcu_stop(). */
 static pthread_key_t reader_key;
 static bool has_reader_key;
+
+static _Atomic unsigned long pending; /* calls of rcu_retire() whose `end` has not returned */
 
 /* Runs when a registered thread ends. Should another key's destructor read afterwards, that
  * registers the thread again, and this runs again. */
@@ -75,9 +78,32 @@ int rcu_start(void)
 	return 0;
 }
 
+static void grace_over(struct rcu_head *head)
+{
+	struct rcu_retired *retired = caa_container_of(head, struct rcu_retired, head);
+
+	RCU_ACQUIRE(retired);
+	retired->end(retired); /* may free it */
+	atomic_fetch_sub_explicit(&pending, 1, memory_order_release);
+}
+
+void rcu_retire(struct rcu_retired *retired, void (*end)(struct rcu_retired *retired))
+{
+	retired->end = end;
+	atomic_fetch_add_explicit(&pending, 1, memory_order_relaxed);
+	RCU_RELEASE(retired);
+	urcu_memb_call_rcu(&retired->head, grace_over);
+}
+
+void rcu_drain(void)
+{
+	if (atomic_load_explicit(&pending, memory_order_acquire))
+		rcu_barrier();
+}
+
 void rcu_stop(void)
 {
-	rcu_barrier();
+	rcu_drain();
 	if (rcu_reader_is_registered) {
 		reader_ended(NULL);
 		pthread_setspecific(reader_key, NULL);

@@ -6,7 +6,8 @@
  * Threads:  any thread may read; it is registered on its first rcu_reader_enter() and unregistered
  *           by a pthread-key destructor when it ends, because civetweb's threads give no reliable
  *           hook.
- * Blocking: enter/exit never block. rcu_stop() waits for all pending callbacks.
+ * Blocking: enter/exit and rcu_retire() never block. rcu_drain() and rcu_stop() wait for the
+ *           callbacks that are pending, and return at once if there are none.
  *
  * Never hold a read section while writing to a socket: take a reference inside it, then leave.
  *
@@ -49,7 +50,23 @@ void __tsan_release(void *addr);
 #include <urcu/urcu-memb.h>
 
 int rcu_start(void); /* creates the call_rcu helper, which runs with all signals blocked */
-void rcu_stop(void); /* barrier for all callbacks; unregisters the calling thread */
+void rcu_stop(void); /* rcu_drain(); unregisters the calling thread */
+
+/* Part of what is to be freed, or used again, once no read section is left that could see it. */
+struct rcu_retired {
+	struct rcu_head head;
+	void (*end)(struct rcu_retired *retired);
+};
+
+/* Calls `end` on the helper's thread, after a grace period. The calling thread must have read. */
+void rcu_retire(struct rcu_retired *retired, void (*end)(struct rcu_retired *retired));
+
+/* Returns when each `end` has returned. Not rcu_barrier(): that has the helper run even if nothing
+ * is pending, and the helper sleeps 10 ms after each wake-up to collect more; on a busy machine it
+ * and its caller wait for a CPU three times besides. */
+void rcu_drain(void);
+
+#undef call_rcu /* rcu_retire() is the one that is counted */
 
 /* The slow path of rcu_reader_enter(). */
 extern _Thread_local bool rcu_reader_is_registered;

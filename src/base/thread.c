@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,14 +208,24 @@ int thread_poll(struct thread *self, struct pollfd *fds, nfds_t count, int timeo
 
 void thread_stop(struct thread *t)
 {
+	const struct sched_param ahead = {.sched_priority = 1};
+
 	list_remove(t);
 	if (!t->is_started)
 		return;
+	(void)pthread_setschedparam(t->id, SCHED_FIFO | SCHED_RESET_ON_FORK, &ahead);
 	eventfd_write(t->stop_fd, 1);
 	pthread_join(t->id, NULL);
 	close(t->stop_fd);
 	t->stop_fd = -1;
 	t->is_started = false;
+}
+
+int thread_set_policy(int policy, int priority)
+{
+	const struct sched_param param = {.sched_priority = priority};
+
+	return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) < 0 ? -errno : 0;
 }
 
 void thread_adopt_main(struct thread *t)

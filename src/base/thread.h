@@ -69,12 +69,15 @@ int thread_poll(struct thread *self, struct pollfd *fds, nfds_t count, int timeo
 void thread_beat(struct thread *self);
 
 /* Signals and joins, and takes the thread off the list; a zeroed or never started one is a no-op.
- */
+ * What the thread has left to do, it does as a real-time thread where it may: the caller waits. */
 void thread_stop(struct thread *t);
 
 /* The main thread takes part in the list (name "main") without being started; thread_stop() takes
  * it off again. */
 void thread_adopt_main(struct thread *t);
+
+/* Of the calling thread; its children begin as ordinary ones. 0 or a negative errno. */
+int thread_set_policy(int policy, int priority);
 
 /* All live threads, main first; returns how many were written (at most max). Any thread. */
 unsigned int thread_usage(struct thread_usage *out, unsigned int max);

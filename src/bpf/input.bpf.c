@@ -2,9 +2,9 @@
 /*
  * Input: which threads read input devices, and how many events there are.
  *
- * While a CPU is inside input_event(), its slot says since when; a thread that is woken in that
- * time (on_sched_waking in trace.bpf.c) reads the device. Events are counted by kind. What key it
- * was is looked at to tell a keyboard from a mouse, and kept nowhere.
+ * While a thread or an interrupt is inside input_event() on a CPU, the CPU's slot says which; a
+ * thread that it wakes in that time (on_sched_waking in trace.bpf.c) reads the device. Events are
+ * counted by kind. What key it was is looked at to tell a keyboard from a mouse, and kept nowhere.
  *
  * An object of its own: kernels without fentry refuse it, and the rest works without it.
  */
@@ -16,6 +16,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/abi/counters.h"
+#include "bpf/lib/input_path.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -75,7 +76,7 @@ int BPF_PROG(on_input_event, struct input_dev *dev, unsigned int type, unsigned 
 
 	if (!slot)
 		return 0;
-	slot->input_since_ns = bpf_ktime_get_ns();
+	input_path_enter(slot);
 	event_count(slot, dev, type, code);
 	return 0;
 }
@@ -87,6 +88,6 @@ int BPF_PROG(on_input_event_done, struct input_dev *dev, unsigned int type, unsi
 	struct cpu_slot *slot = slot_this_cpu();
 
 	if (slot)
-		slot->input_since_ns = 0;
+		input_path_leave(slot);
 	return 0;
 }

@@ -31,30 +31,28 @@
 #include "bpf/lib/classify.h"
 #include "bpf/lib/evidence.h"
 #include "bpf/lib/filter.h"
+#include "bpf/lib/input_path.h"
 #include "bpf/lib/marks.h"
 #include "bpf/lib/ring.h"
 #include "bpf/lib/roles.h"
+#include "bpf/lib/silence.h"
 #include "bpf/lib/task.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* A visit to the input event path takes microseconds. What claims to take longer is left over from
- * a thread that was moved to another CPU in the middle. */
-#define INPUT_PATH_MAX_NS 1000000ull
 
 /* The waker's side of the evidence. True if it adds something. A thread of the kernel is nobody's
  * client: the console's worker is woken by each key, and reads no device. */
 static __always_inline bool waker_evidence(struct task_struct *p, struct task_state *st,
 					   struct cpu_slot *slot, __u64 now)
 {
-	__u64 input_since = slot->input_since_ns, run;
 	struct task_state *waker;
 	bool has_evidence = false;
 	__u32 depth;
+	__u64 run;
 
 	if (p->flags & PF_KTHREAD)
 		return false;
-	if (input_since && now - input_since < INPUT_PATH_MAX_NS) {
+	if (input_path_is_visited(slot, now)) {
 		st->input_ns = now;
 		has_evidence = true;
 	}
@@ -104,7 +102,7 @@ int BPF_PROG(on_sched_waking, struct task_struct *p)
 	if (!slot || !st)
 		return 0;
 	/* For a verdict alone the time matters only where evidence is young or a role around. */
-	now = cfg_measure != MEASURE_NONE || slot->input_since_ns || roles_total || st->expires_ns
+	now = cfg_measure != MEASURE_NONE || slot->input_visitor || roles_total || st->expires_ns
 		      ? bpf_ktime_get_ns()
 		      : 0;
 	if (waker_evidence(p, st, slot, now))
@@ -289,19 +287,6 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	return 0;
 }
 
-/* The entry of a role that BPF grants by itself. */
-static __always_inline void entry_fill(struct role_entry *entry, struct task_struct *p, __u64 now,
-				       __u8 role, __u8 source)
-{
-	entry->start_ns = task_start_ns(p);
-	entry->exec_ns = now;
-	entry->granted_ns = bpf_ktime_get_ns(); /* after the evidence was looked at */
-	entry->uid = task_uid(p);
-	entry->threads = task_live_threads(p);
-	entry->role = role;
-	entry->source = source;
-}
-
 /* Grants what the rule and the executable allow. Returns why not. */
 static __always_inline __u8 exec_grant(struct task_struct *p, struct linux_binprm *bprm,
 				       const struct server_rule *rule, struct cpu_slot *slot,
@@ -337,6 +322,7 @@ int BPF_PROG(on_sched_process_exec, struct task_struct *p, int old_pid, struct l
 
 	if (!slot)
 		return 0;
+	silence_exec(slot, p);
 	st = bpf_task_storage_get(&task_states, p, NULL, 0);
 	if (st)
 		task_forget(st);
@@ -491,6 +477,7 @@ int proc_filter(struct __sk_buff *skb)
 	struct cpu_slot *slot = slot_this_cpu();
 	bool passes = filter_passes(skb);
 
+	silence_end();
 	if (slot) {
 		slot_add_atomic(slot->filter_seen, 1);
 		if (passes)

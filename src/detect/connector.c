@@ -321,6 +321,12 @@ void connector_close(struct connector *c)
 	c->fd = -1;
 }
 
+void connector_abandon(struct connector *c)
+{
+	c->is_listening = false;
+	connector_close(c);
+}
+
 int connector_read(struct connector *c,
 		   void (*each)(void *ctx, const struct connector_event *event), void *ctx)
 {

@@ -71,6 +71,8 @@ struct connector {
 /* On failure *c is closed and the sentence says what is missing. */
 int connector_open(struct connector *c, const struct connector_options *options, struct error *err);
 void connector_close(struct connector *c); /* a closed one is a no-op */
+/* The same without IGNORE: somebody else has taken our LISTEN back already. */
+void connector_abandon(struct connector *c);
 
 /* One batch: the number of messages read, -EAGAIN when the queue is empty, -ENOBUFS when the kernel
  * had to drop some (read on to -EAGAIN: it drops everything until then), or another errno. */

@@ -49,6 +49,7 @@ struct detect {
 	struct source source;
 	struct inbox inbox;
 	_Atomic int source_kind; /* enum config_source; AUTO before it is chosen */
+	_Atomic bool is_silent;	 /* detect_silent() was called, and not seen to yet */
 
 	/* The thread's own. */
 	bool is_resync_due;    /* events were lost */
@@ -65,6 +66,7 @@ struct detect {
 	_Atomic uint64_t wakeups;
 	_Atomic uint64_t overruns;
 	_Atomic uint64_t lost;
+	_Atomic uint64_t silences;
 	_Atomic uint64_t resyncs;
 	_Atomic uint64_t scans;
 };
@@ -171,15 +173,21 @@ static void on_bpf(struct detect *d, const struct event *event)
 	charge(d);
 }
 
-/* The connector is beyond help: /proc is left. */
-static void fall_back(struct detect *d, int error)
+/* What was lost is not known: a scan finds it. */
+static void on_new_source(struct detect *d)
 {
-	log_error("proc connector failed: %s; scanning /proc each %u ms from now on",
-		  error_name(error), d->config->scan_interval_ms);
-	source_fall_back(&d->source, d->config, error);
 	atomic_store(&d->source_kind, (int)d->source.kind);
 	d->is_resync_due = true;
 	d->is_source_empty = true;
+}
+
+/* The connector has told nothing of processes that the kernel side saw. */
+static void on_silence(struct detect *d)
+{
+	count(&d->silences, 1);
+	d->thrown += connector_drops(&d->source.connector); /* a new socket counts anew */
+	source_mend(&d->source, d->config, &d->roles, d);
+	on_new_source(d);
 }
 
 static bool must_wait(const struct detect *d)
@@ -203,7 +211,8 @@ static void read_connector(struct detect *d)
 			continue;
 		}
 		if (r < 0) {
-			fall_back(d, r);
+			source_fall_back(&d->source, d->config, &d->roles, d, error_name(r));
+			on_new_source(d);
 			return;
 		}
 	}
@@ -345,6 +354,9 @@ static int run(struct detect *d)
 			read_connector(d);
 		if (fds[POLL_INBOX].revents)
 			read_inbox(d);
+		if (atomic_exchange(&d->is_silent, false) &&
+		    d->source.kind == CONFIG_SOURCE_NETLINK)
+			on_silence(d);
 		if (fds[POLL_DEATHS].revents)
 			tracker_deaths(&d->tracker);
 		if (fds[POLL_POOL].revents)
@@ -443,6 +455,12 @@ void detect_lost(struct detect *d)
 	inbox_lost(&d->inbox);
 }
 
+void detect_silent(struct detect *d)
+{
+	atomic_store(&d->is_silent, true);
+	inbox_kick(&d->inbox);
+}
+
 static uint64_t get(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
@@ -455,6 +473,7 @@ void detect_read(const struct detect *d, struct detect_counters *out)
 		.wakeups_total = get(&d->wakeups),
 		.overruns_total = get(&d->overruns),
 		.lost_total = get(&d->lost),
+		.silences_total = get(&d->silences),
 		.resyncs_total = get(&d->resyncs),
 		.scans_total = get(&d->scans),
 		.generation = get(&d->tracker.generation),

@@ -10,7 +10,8 @@
  * and no more than that of it as a real-time thread.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
- * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses.
+ * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses. From
+ * a connector that fails, or falls silent again and again, it goes on to the next.
  */
 #ifndef DETECT_DETECT_H
 #define DETECT_DETECT_H
@@ -40,6 +41,8 @@ struct detect_roles {
 	bool (*offer_bpf)(void *ctx, struct detect *d);
 	/* From now on none are wanted, or again. */
 	void (*pause_bpf)(void *ctx, bool is_paused);
+	/* Asks for detect_silent() to be called once, when the proc connector falls silent. */
+	void (*watch_connector)(void *ctx, struct detect *d);
 };
 
 struct detect_counters {
@@ -47,7 +50,8 @@ struct detect_counters {
 	uint64_t wakeups_total;	 /* times the thread woke for them */
 	uint64_t overruns_total; /* ENOBUFS, inbox full, or the budget used up */
 	uint64_t lost_total;	 /* dropped by the kernel (SO_MEMINFO), or thrown away unread */
-	uint64_t resyncs_total;	 /* scans after an overrun */
+	uint64_t silences_total; /* times the proc connector fell silent */
+	uint64_t resyncs_total;	 /* scans after an overrun or a silence */
 	uint64_t scans_total;	 /* all scans, the first one included */
 	uint64_t generation;	 /* of the registry: one more with each scan */
 	uint64_t registered_total;
@@ -68,6 +72,9 @@ void detect_offer(struct detect *d, const struct event *event);
 
 /* BPF events were lost before they could be offered: counts as an overrun. The ring thread. */
 void detect_lost(struct detect *d);
+
+/* Processes execute programs, and the proc connector says nothing of them. The ring thread. */
+void detect_silent(struct detect *d);
 
 void detect_read(const struct detect *d, struct detect_counters *out);
 

@@ -9,12 +9,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "detect/proc.h"
 #include "detect/selftest.h"
 
 #define NICE_AHEAD (-11)
 #define PRIORITY_FEATURE "detect_priority"
+
+/* A connector that falls silent more often is given up: some kernels let it whenever a filter drops
+ * a message. */
+#define MEND_PAUSE_NS (60 * NSEC_PER_SEC)
+
+/* Of a connector that was opened. */
+struct test_result {
+	bool has_failed;
+	bool has_mask; /* it has passed with an event mask */
+};
 
 static const char *const source_names[] = {
 	[CONFIG_SOURCE_AUTO] = "auto",
@@ -40,17 +52,10 @@ add_feature(struct source *s, const char *name, bool is_available, const char *f
 	va_end(args);
 }
 
-static int set_policy(int policy, int priority)
-{
-	const struct sched_param param = {.sched_priority = priority};
-
-	return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) < 0 ? -errno : 0;
-}
-
 void source_set_priority(struct source *s)
 {
 	/* A verdict is late if it waits behind the load it is about. */
-	int error = set_policy(SCHED_FIFO, 1);
+	int error = thread_set_policy(SCHED_FIFO, 1);
 
 	s->may_run_ahead = !error;
 	if (!error) {
@@ -70,7 +75,8 @@ void source_set_priority(struct source *s)
 void source_run_ahead(const struct source *s, bool is_ahead)
 {
 	if (s->may_run_ahead)
-		(void)(is_ahead ? set_policy(SCHED_FIFO, 1) : set_policy(SCHED_OTHER, 0));
+		(void)(is_ahead ? thread_set_policy(SCHED_FIFO, 1)
+				: thread_set_policy(SCHED_OTHER, 0));
 }
 
 static void add_filter_feature(struct source *s, const struct detect_roles *roles)
@@ -88,8 +94,9 @@ static void add_filter_feature(struct source *s, const struct detect_roles *role
 }
 
 /* Opens and tests. First with an event mask; some kernels are silent then, so once more without. */
-static int open_netlink(struct source *s, const struct config *config,
-			const struct detect_roles *roles, struct error *err)
+static int open_connector(struct source *s, const struct config *config,
+			  const struct detect_roles *roles, struct test_result *test,
+			  struct error *err)
 {
 	struct connector_options options = {
 		.receive_buffer_bytes = config->receive_buffer_bytes,
@@ -98,6 +105,7 @@ static int open_netlink(struct source *s, const struct config *config,
 	};
 	int r;
 
+	*test = (struct test_result){0};
 	for (;;) {
 		r = connector_open(&s->connector, &options, err);
 		if (r < 0)
@@ -107,17 +115,40 @@ static int open_netlink(struct source *s, const struct config *config,
 			break;
 		connector_close(&s->connector);
 		if (!options.has_mask) {
-			add_feature(s, "selftest", false, "%s", err->text);
+			test->has_failed = true;
 			return r;
 		}
 		options.has_mask = false;
 	}
+	test->has_mask = options.has_mask;
+	return 0;
+}
+
+/* Without the filter the kernel side does not know what the connector tells. */
+static void watch_connector(const struct source *s, const struct detect_roles *roles,
+			    struct detect *d)
+{
+	if (!s->connector.filter_error)
+		roles->watch_connector(roles->ctx, d);
+}
+
+static int open_netlink(struct source *s, const struct config *config,
+			const struct detect_roles *roles, struct detect *d, struct error *err)
+{
+	struct test_result test;
+	int r = open_connector(s, config, roles, &test, err);
+
+	if (test.has_failed)
+		add_feature(s, "selftest", false, "%s", err->text);
+	if (r < 0)
+		return r;
+	watch_connector(s, roles, d);
 	s->kind = CONFIG_SOURCE_NETLINK;
 	add_feature(s, "proc_connector", true, "source of process events, %u KiB of buffer",
 		    s->connector.receive_buffer_bytes / 1024);
 	add_filter_feature(s, roles);
 	add_feature(s, "selftest", true, "fork, rename and exit of a test process arrived%s",
-		    options.has_mask ? "" : " (without event mask)");
+		    test.has_mask ? "" : " (without event mask)");
 	return 0;
 }
 
@@ -174,7 +205,7 @@ int source_choose(struct source *s, const struct config *config, const struct de
 	if (proc_check(&why) < 0)
 		return use_none(s, config, &why, err);
 	if (want == CONFIG_SOURCE_AUTO || want == CONFIG_SOURCE_NETLINK) {
-		r = open_netlink(s, config, roles, &why);
+		r = open_netlink(s, config, roles, d, &why);
 		if (r == 0)
 			return 0;
 		if (want == CONFIG_SOURCE_NETLINK)
@@ -205,19 +236,45 @@ void source_close(struct source *s)
 	connector_close(&s->connector);
 }
 
-void source_fall_back(struct source *s, const struct config *config, int error)
+void source_fall_back(struct source *s, const struct config *config,
+		      const struct detect_roles *roles, struct detect *d, const char *why)
 {
 	const struct source_features *before = &s->features[SOURCE_AT_START];
+	struct error refusal;
 
 	source_close(s);
 	s->being_made = SOURCE_FALLEN;
-	add_feature(s, "proc_connector", false, "failed while in use: %s", error_name(error));
-	use_scan(s, config);
+	add_feature(s, "proc_connector", false, "failed while in use: %s", why);
+	if (open_bpf(s, roles, d, &refusal) < 0)
+		use_scan(s, config);
+	log_error("proc connector failed: %s; process events come from %s from now on", why,
+		  s->kind == CONFIG_SOURCE_BPF ? "BPF records" : "scans of /proc");
 	for (unsigned int i = 0; i < before->count; i++)
 		if (!strcmp(before->list[i].name, PRIORITY_FEATURE))
 			add_feature(s, PRIORITY_FEATURE, before->list[i].is_available, "%s",
 				    before->list[i].detail);
 	atomic_store(&s->in_force, s->being_made);
+}
+
+void source_mend(struct source *s, const struct config *config, const struct detect_roles *roles,
+		 struct detect *d)
+{
+	uint64_t last_ns = s->silent_ns;
+	struct test_result test;
+	struct error why;
+
+	connector_abandon(&s->connector);
+	s->silent_ns = clock_now_ns();
+	if (last_ns && s->silent_ns - last_ns < MEND_PAUSE_NS) {
+		source_fall_back(s, config, roles, d, "it keeps falling silent");
+		return;
+	}
+	log_warning("the proc connector has fallen silent (did another program end all its "
+		    "listeners?): subscribing again, /proc will be read again");
+	if (open_connector(s, config, roles, &test, &why) < 0)
+		source_fall_back(s, config, roles, d, why.text);
+	else
+		watch_connector(s, roles, d);
 }
 
 const struct source_features *source_features(const struct source *s)

@@ -40,6 +40,7 @@ struct source {
 	struct source_features features[SOURCE_STATES];
 	unsigned int being_made; /* detect's own */
 	_Atomic unsigned int in_force;
+	uint64_t silent_ns; /* when the connector last fell silent; 0: never */
 	bool may_run_ahead; /* the thread may be real-time */
 };
 
@@ -49,8 +50,15 @@ int source_choose(struct source *s, const struct config *config, const struct de
 		  struct detect *d, struct error *err);
 void source_close(struct source *s);
 
-/* The connector is beyond help: closed, and /proc is scanned from now on. Once at most. */
-void source_fall_back(struct source *s, const struct config *config, int error);
+/* The connector has fallen silent: subscribes anew and tests it, or falls back. What it would have
+ * told meanwhile is lost: scan afterwards. Up to about 3 s. */
+void source_mend(struct source *s, const struct config *config, const struct detect_roles *roles,
+		 struct detect *d);
+
+/* The connector is beyond help: closed, and BPF events or else scans of /proc are used from now on.
+ * Once at most. */
+void source_fall_back(struct source *s, const struct config *config,
+		      const struct detect_roles *roles, struct detect *d, const char *why);
 
 /* Any thread, once the source is chosen. */
 const struct source_features *source_features(const struct source *s);

@@ -59,4 +59,5 @@ void counters_sum(const struct counters *counters, struct cpu_slot *sum)
 		}
 	}
 	sum->input_since_ns = 0;
+	sum->input_visitor = 0;
 }

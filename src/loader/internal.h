@@ -46,6 +46,7 @@ struct ring {
 	int fetch_fd;		 /* eventfd: ring_fetch() was called */
 	_Atomic uint64_t consumed_total;
 	_Atomic(const struct loader_proc_sink *) sink;
+	_Atomic(const struct loader_silence_sink *) silence_sink;
 	const struct counters *counters;
 	uint64_t dropped_seen;	      /* ring_dropped when it was last looked at */
 	uint64_t dropped_told;	      /* ring_dropped when the sink was last told of a loss */

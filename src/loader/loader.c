@@ -138,6 +138,15 @@ void loader_pause_proc_events(struct loader *l, bool is_paused)
 	__atomic_store_n(&l->trace->bss->is_proc_reader_paused, is_paused, __ATOMIC_RELEASE);
 }
 
+void loader_watch_connector(struct loader *l, const struct loader_silence_sink *sink)
+{
+	struct trace_bpf *trace = l->trace;
+
+	atomic_store_explicit(&l->ring.silence_sink, sink, memory_order_release);
+	__atomic_store_n(&trace->bss->unheard_execs, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&trace->bss->is_connector_watched, sink ? 1 : 0, __ATOMIC_RELEASE);
+}
+
 void loader_read_counters(const struct loader *l, struct cpu_slot *sum)
 {
 	counters_sum(&l->counters, sum);

@@ -35,6 +35,12 @@ struct loader_proc_sink {
 	void (*lost)(void *ctx); /* the ring has refused events since the last call; likewise */
 };
 
+/* Whom the ring thread tells that the proc connector has fallen silent. */
+struct loader_silence_sink {
+	void *ctx;
+	void (*silent)(void *ctx); /* must not block */
+};
+
 /* What this kernel offers, without changing anything: at most `max` features, returns how many. */
 unsigned int loader_probe(struct feature *out, unsigned int max);
 
@@ -55,6 +61,12 @@ bool loader_offer_proc_events(struct loader *l, const struct loader_proc_sink *s
 /* While they are paused the kernel side refuses those records, and counts them as dropped. Any
  * thread. */
 void loader_pause_proc_events(struct loader *l, bool is_paused);
+
+/* The proc connector, with the socket filter on it, is relied upon from now on: once, if the kernel
+ * side sees processes execute programs and no message about any, `sink` is told, and must call this
+ * again to hear of the next time. NULL ends that. Never, if this kernel refused
+ * on_sched_process_exec. Any thread; the sink must outlive the ring thread. */
+void loader_watch_connector(struct loader *l, const struct loader_silence_sink *sink);
 
 /* Sum over all CPUs (max_ns: maximum). */
 void loader_read_counters(const struct loader *l, struct cpu_slot *sum);

@@ -230,8 +230,10 @@ static void input_load(struct loader *l)
 	messages_clear();
 	ret = input ? bpf_map__reuse_fd(input->maps.slots, bpf_map__fd(l->trace->maps.slots))
 		    : -errno;
-	if (!ret)
+	if (!ret) {
+		input->rodata->cfg_preempt_count_from_rq = l->layout.preempt_count_from_rq;
 		ret = input_bpf__load(input);
+	}
 	if (!ret) {
 		l->input = input;
 		programs_feature(l, "input_hook", true,

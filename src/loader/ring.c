@@ -43,12 +43,25 @@ static void batch_push(struct ring *ring)
 	ring->batch = NULL;
 }
 
+static void silence_tell(struct ring *ring)
+{
+	const struct loader_silence_sink *sink;
+
+	sink = atomic_load_explicit(&ring->silence_sink, memory_order_acquire);
+	if (sink)
+		sink->silent(sink->ctx);
+}
+
 static void event_offer(struct ring *ring, const struct event *event)
 {
 	const struct loader_proc_sink *sink;
 
 	if (event->type == EVENT_LONG_WAIT)
 		return;
+	if (event->type == EVENT_SILENCE) {
+		silence_tell(ring);
+		return;
+	}
 	sink = atomic_load_explicit(&ring->sink, memory_order_acquire);
 	if (sink)
 		sink->offer(sink->ctx, event);

@@ -41,8 +41,8 @@ struct metrics {
 	struct server servers[SERVERS_MAX];
 
 	uint64_t registered_total, unregistered_total, rejected_total;
-	uint64_t received_total, proc_wakeups_total, overruns_total, lost_total, resyncs_total,
-		scans_total, gone_total;
+	uint64_t received_total, proc_wakeups_total, overruns_total, lost_total, silences_total,
+		resyncs_total, scans_total, gone_total;
 	uint64_t registry_generation;
 
 	struct cpu_slot counters; /* sum over all CPUs */

@@ -120,6 +120,8 @@ const struct metric metrics_table[] = {
 	      "Times process events were lost: the buffer was full, or they took too much of a CPU."),
 	COUNT("proc_events.lost_total", "proc_events_lost_total", lost_total,
 	      "Process events that were dropped by the kernel, or unread by the daemon."),
+	COUNT("proc_events.silences_total", "proc_events_silences_total", silences_total,
+	      "Times the proc connector told nothing of processes that the kernel side saw."),
 	COUNT("proc_events.resyncs_total", "proc_events_resyncs_total", resyncs_total,
 	      "Times the table of processes was rebuilt from /proc after a loss."),
 	COUNT("proc_events.scans_total", "proc_events_scans_total", scans_total,

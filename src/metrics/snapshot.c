@@ -2,7 +2,7 @@
 /*
  * A snapshot goes round: free list -> draft -> current -> retired -> last put -> free list.
  *
- * References: publishing leaves one with the store, which the call_rcu callback drops when the
+ * References: publishing leaves one with the store, which the RCU callback drops when the
  * snapshot was replaced and no read section can still be between loading `current` and taking its
  * own. Whoever drops the last one, callback or reader, gives the snapshot back. Only the publisher
  * pops the free list, so that needs no lock and has no ABA problem.
@@ -50,7 +50,7 @@ struct snapshot {
 	struct body bodies[SNAPSHOT_FORMATS];
 	struct snapshot_store *store;
 	struct urcu_ref ref;
-	struct rcu_head retired;
+	struct rcu_retired retired;
 	struct snapshot *next_retired;
 	struct cds_lfs_node free_node;
 };
@@ -145,9 +145,9 @@ static struct snapshot *pop_free(struct snapshot_store *store)
 }
 
 /* No read section that saw one of the chain as the current snapshot is left. */
-static void on_retired(struct rcu_head *head)
+static void on_retired(struct rcu_retired *retired)
 {
-	struct snapshot *snap = caa_container_of(head, struct snapshot, retired), *next;
+	struct snapshot *snap = caa_container_of(retired, struct snapshot, retired), *next;
 	struct snapshot_store *store;
 
 	RCU_ACQUIRE(snap);
@@ -156,7 +156,7 @@ static void on_retired(struct rcu_head *head)
 		next = snap->next_retired; /* from here on it may be in use again */
 		snapshot_put(snap);
 	}
-	RCU_RELEASE(store); /* for snapshot_store_free(), after its barrier */
+	RCU_RELEASE(store); /* for snapshot_store_free() */
 }
 
 static void retire(struct snapshot_store *store)
@@ -168,7 +168,7 @@ static void retire(struct snapshot_store *store)
 	store->retired = NULL;
 	store->retired_count = 0;
 	RCU_RELEASE(first);
-	call_rcu(&first->retired, on_retired);
+	rcu_retire(&first->retired, on_retired);
 }
 
 static struct snapshot *take_free(struct snapshot_store *store)
@@ -228,8 +228,11 @@ void snapshot_store_free(struct snapshot_store *store)
 
 	if (!store)
 		return;
-	retire(store);
-	rcu_barrier(); /* retired ones are on the free list then */
+	/* To the free list with all that were replaced. No reader is left, so those whose grace
+	 * period was not asked for yet need none. */
+	if (store->retired)
+		on_retired(&store->retired->retired);
+	rcu_drain();
 	RCU_ACQUIRE(store);
 	while ((snap = pop_free(store)))
 		free(snap);

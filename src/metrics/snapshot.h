@@ -8,7 +8,7 @@
  *           of a body renders it, those who come meanwhile wait for that.
  * Limits:   at most `readers` + 3 snapshots exist: one published, one being built, one retired.
  *
- *   draft -fill-> publish -rcu_xchg-> current -next publish-> call_rcu -> last put -> free list
+ *   draft -fill-> publish -rcu_xchg-> current -next publish-> rcu_retire -> last put -> free list
  */
 #ifndef METRICS_SNAPSHOT_H
 #define METRICS_SNAPSHOT_H
@@ -30,7 +30,7 @@ void snapshot_store_free(struct snapshot_store *store); /* no reader may be left
 
 /* Publisher: a zeroed picture to fill, or -EAGAIN if all are held (counted as deferred). publish
  * stamps sequence and the time of the draft, so that a snapshot newer than a question has all that
- * was there when it was asked; it exchanges the pointer and retires the old one by call_rcu. */
+ * was there when it was asked; it exchanges the pointer and retires the old one by rcu_retire(). */
 int snapshot_draft(struct snapshot_store *store, struct metrics **out);
 void snapshot_publish(struct snapshot_store *store);
 

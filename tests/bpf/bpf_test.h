@@ -132,6 +132,46 @@ static inline struct cpu_slot *bench_counters(struct bench *b)
 	return &sum;
 }
 
+static inline bool bench_has_feature(struct bench *b, const char *name)
+{
+	struct feature features[FEATURE_MAX];
+	unsigned int count = loader_features(b->loader, features, FEATURE_MAX);
+
+	for (unsigned int i = 0; i < count; i++)
+		if (!strcmp(features[i].name, name))
+			return features[i].is_available;
+	return false;
+}
+
+/* ---- processes on a CPU ---- */
+
+static inline void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(3);
+}
+
+/* Until the process sleeps in its read(): then neither side counts. */
+static inline void wait_asleep(pid_t pid)
+{
+	uint64_t end = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC;
+	char path[64], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (state != 'S' && clock_now_ns() < end) {
+		FILE *file = fopen(path, "r");
+
+		assert_non_null(file);
+		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		fclose(file);
+	}
+	assert_int_equal(state, 'S');
+}
+
 /* ---- a child on a leash ---- */
 
 struct child {

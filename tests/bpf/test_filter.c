@@ -8,7 +8,10 @@
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
+
+#include "unit/detect/filter.h"
 
 static struct bench bench;
 static char dir[] = "/tmp/gamerd-filter-XXXXXX";
@@ -216,6 +219,52 @@ static void test_selftest_passes(void **state)
 	test_nothing_passes(state);
 }
 
+static void on_silent(void *ctx)
+{
+	atomic_fetch_add((_Atomic unsigned int *)ctx, 1);
+}
+
+static void attach(int fd, int filter)
+{
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)), 0);
+}
+
+/* Programs are executed for that long, or until `silences` has that value. */
+static void run_for(uint64_t ns, _Atomic unsigned int *silences, unsigned int until)
+{
+	uint64_t end = clock_now_ns() + ns;
+
+	while (clock_now_ns() < end && atomic_load(silences) != until)
+		run_true();
+}
+
+/* Programs are executed and no message about any comes to the filter: told, once for each watch. */
+static void test_silence(void **state)
+{
+	static _Atomic unsigned int silences;
+	const struct loader_silence_sink sink = {.ctx = &silences, .silent = on_silent};
+	int fd = *(int *)*state, deaf = filter_load(0);
+
+	assert_true(deaf >= 0);
+	loader_watch_connector(bench.loader, &sink);
+	run_for(1500 * NSEC_PER_MSEC, &silences, 1);
+	assert_int_equal(silences, 0);
+	attach(fd, deaf);
+	run_for(DEADLINE_MS * NSEC_PER_MSEC, &silences, 1);
+	assert_int_equal(silences, 1);
+	run_for(1500 * NSEC_PER_MSEC, &silences, 2);
+	assert_int_equal(silences, 1);
+	loader_watch_connector(bench.loader, &sink);
+	run_for(DEADLINE_MS * NSEC_PER_MSEC, &silences, 2);
+	assert_int_equal(silences, 2);
+	attach(fd, loader_filter_fd(bench.loader));
+	loader_watch_connector(bench.loader, &sink);
+	run_for(1500 * NSEC_PER_MSEC, &silences, 3);
+	assert_int_equal(silences, 2);
+	loader_watch_connector(bench.loader, NULL);
+	close(deaf);
+}
+
 static void *thread_body(void *arg)
 {
 	return NULL;
@@ -316,6 +365,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_selftest_passes),
 		cmocka_unit_test(test_rename_again_is_dropped),
 		cmocka_unit_test(test_no_records),
+		cmocka_unit_test(test_silence),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))

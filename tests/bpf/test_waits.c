@@ -35,16 +35,6 @@ struct schedstat {
 	uint64_t waits;
 };
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		_exit(3);
-}
-
 static pid_t hog_start(int cpu)
 {
 	pid_t pid = fork();
@@ -72,23 +62,6 @@ static struct schedstat schedstat_read(pid_t pid)
 	assert_int_equal(fscanf(file, "%llu %llu %llu", &run, &delay, &slices), 3);
 	fclose(file);
 	return (struct schedstat){.delay_ns = delay, .waits = slices};
-}
-
-/* Until the process sleeps in its read(): then neither side counts. */
-static void wait_asleep(pid_t pid)
-{
-	uint64_t end = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC;
-	char path[64], state = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	while (state != 'S' && clock_now_ns() < end) {
-		FILE *file = fopen(path, "r");
-
-		assert_non_null(file);
-		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
-		fclose(file);
-	}
-	assert_int_equal(state, 'S');
 }
 
 static void sleep_until(uint64_t ns)
@@ -385,23 +358,12 @@ static uint64_t client_wakes(const char *path)
 	return wakes;
 }
 
-static bool has_feature(const char *name)
-{
-	struct feature features[FEATURE_MAX];
-	unsigned int count = loader_features(bench.loader, features, FEATURE_MAX);
-
-	for (unsigned int i = 0; i < count; i++)
-		if (!strcmp(features[i].name, name))
-			return features[i].is_available;
-	return false;
-}
-
 static void test_audio_client(void **state)
 {
 	char dir[] = "/tmp/gamerd-waits-XXXXXX", server[64], other[64];
 	uint64_t wakes = 0;
 
-	if (!has_feature("waker_context")) {
+	if (!bench_has_feature(&bench, "waker_context")) {
 		if (test_unable("this kernel hides whether a wake-up comes from an interrupt") !=
 		    77)
 			fail();

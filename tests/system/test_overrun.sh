@@ -48,6 +48,8 @@ overrun() { # SOURCE
 	check_within 10 "$source: the ledger holds" holds '.pipeline |
 		.attempted_total == .submitted_total + .dropped_total
 		and .consumed_total == .aggregated_total + .queued and .submitted_total == .consumed_total'
+	check "$source: a connector that overran is not taken for a silent one" \
+		holds '.proc_events.silences_total == 0'
 	metrics '"# overruns \(.proc_events.overruns_total), messages lost \(.proc_events.lost_total), " +
 		"resyncs \(.proc_events.resyncs_total), scans \(.proc_events.scans_total), " +
 		"BPF records dropped \(.pipeline.dropped_total), pipeline \(.pipeline)"'

@@ -64,17 +64,24 @@ struct cpu_slot {
 	__u64 input_keyboard; /* the kind of an input event is counted, never its code */
 	__u64 input_pointer;
 	__u64 input_other;
-	__u64 input_readers;  /* threads that became class input */
-	__u64 input_since_ns; /* no counter: this CPU is in the input event path since; 0: is not */
-	__u64 switched_ns;    /* no counter: when it last switched threads; 0: not yet */
-	__u64 sched_direct;   /* the scheduler's: to an idle CPU */
-	__u64 sched_urgent;   /* ahead of a busy CPU's work, or to an urgent queue */
-	__u64 sched_normal;   /* to a queue by vtime */
-	__u64 sched_preempts; /* CPUs taken from less urgent work */
-	__u64 sched_over;     /* threads whose budget was used up */
+	__u64 input_readers;   /* threads that became class input */
+	__u64 input_since_ns;  /* no counter: when the input event path was last entered here */
+	__u64 input_visitor;   /* no counter: who is in it, input_path_key(); 0: nobody */
+	__u64 switched_ns;     /* no counter: when it last switched threads; 0: not yet */
+	__u64 sched_direct;    /* the scheduler's: to an idle CPU */
+	__u64 sched_urgent;    /* ahead of a busy CPU's work, or to an urgent queue */
+	__u64 sched_normal;    /* to a queue by vtime */
+	__u64 sched_preempts;  /* CPUs taken from less urgent work */
+	__u64 sched_over;      /* threads whose budget was used up */
 	__u64 sched_groupless; /* wake-ups of threads whose group has no place */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct cpu_slot) % 64 == 0, "slots must not share cache lines");
+
+/* Of a thread, in no interrupt (0) or with one on top of it; never 0. */
+static inline __u64 input_path_key(__u32 pid, __u32 interrupt)
+{
+	return 1ull << 63 | (__u64)interrupt << 32 | pid;
+}
 
 /* The smallest value of a bucket; hist_lower(HIST_BUCKETS) is the open end. */
 static inline __u64 hist_lower(__u32 bucket)

@@ -9,11 +9,12 @@
 
 #include "bpf/abi/roles.h"
 
-#define EVENT_LIST(X)         \
-	X(EVENT_EXEC, "exec") \
-	X(EVENT_FORK, "fork") \
-	X(EVENT_EXIT, "exit") \
-	X(EVENT_LONG_WAIT, "long_wait")
+#define EVENT_LIST(X)                   \
+	X(EVENT_EXEC, "exec")           \
+	X(EVENT_FORK, "fork")           \
+	X(EVENT_EXIT, "exit")           \
+	X(EVENT_LONG_WAIT, "long_wait") \
+	X(EVENT_SILENCE, "silence")
 
 enum event_type { EVENT_LIST(ABI_ENUM_ITEM) EVENT_COUNT };
 
@@ -44,6 +45,8 @@ struct event {
 			__u32 role;
 			__u32 pad;
 		} exit;
+		/* EVENT_SILENCE has nothing more: the process is the one that has executed a
+		 * program last. */
 		struct { /* EVENT_LONG_WAIT */
 			__u64 wait_ns;
 			__u32 class;

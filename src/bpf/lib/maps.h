@@ -78,6 +78,9 @@ bool has_exec_hook;	 /* on_sched_process_exec is attached: the filter may rely o
 bool has_exit_hook;
 bool has_proc_reader;	    /* user space takes the records of exec, fork and exit ... */
 bool is_proc_reader_paused; /* ... but not now: they are refused */
+__u32 is_connector_watched; /* its silence is to be told; a word, for it is exchanged */
+__u32 unheard_execs;	    /* since the socket filter has last seen a message */
+__u64 unheard_since_ns;	    /* when the first of them was */
 
 #define slot_add_atomic(word, n) ((void)__sync_fetch_and_add(&(word), (n)))
 

@@ -12,6 +12,7 @@
 #ifndef BPF_LIB_ROLES_H
 #define BPF_LIB_ROLES_H
 
+#include "bpf/kernel/compat.h"
 #include "bpf/lib/maps.h"
 
 #define NSEC_PER_TICK 10000000ull /* of /proc/PID/stat */
@@ -48,6 +49,19 @@ static __always_inline int role_uid_acquire(__u32 uid, __u32 max)
 static __always_inline void roles_changed(void)
 {
 	__sync_fetch_and_add(&roles_generation, 1);
+}
+
+/* The entry of a role that BPF grants by itself. */
+static __always_inline void entry_fill(struct role_entry *entry, struct task_struct *p, __u64 now,
+				       __u8 role, __u8 source)
+{
+	entry->start_ns = task_start_ns(p);
+	entry->exec_ns = now;
+	entry->granted_ns = bpf_ktime_get_ns(); /* after the evidence was looked at */
+	entry->uid = task_uid(p);
+	entry->threads = task_live_threads(p);
+	entry->role = role;
+	entry->source = source;
 }
 
 /* Makes the entry. 0; -EAGAIN: a limit; -EEXIST: there is one already. */

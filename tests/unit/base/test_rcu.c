@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ static int stop(void **state)
 }
 
 struct item {
-	struct rcu_head head;
+	struct rcu_retired retired;
 	uint64_t number, inverse; /* inverse == ~number as long as the item is alive */
 };
 
@@ -43,9 +44,9 @@ static struct item *item_new(uint64_t number)
 	return item;
 }
 
-static void item_end(struct rcu_head *head)
+static void item_end(struct rcu_retired *retired)
 {
-	struct item *item = caa_container_of(head, struct item, head);
+	struct item *item = caa_container_of(retired, struct item, retired);
 
 	RCU_ACQUIRE(item);
 	item->inverse = item->number; /* a reader that still looks will see it */
@@ -59,10 +60,36 @@ static void test_stop_waits_for_callbacks(void **state)
 		struct item *item = item_new((uint64_t)i);
 
 		RCU_RELEASE(item);
-		call_rcu(&item->head, item_end);
+		rcu_retire(&item->retired, item_end);
 	}
 	rcu_stop();
 	assert_int_equal(atomic_load(&items_live), 0);
+}
+
+struct hold {
+	struct rcu_head head;
+	sem_t go;
+};
+
+static void hold_helper(struct rcu_head *head)
+{
+	sem_wait(&caa_container_of(head, struct hold, head)->go);
+}
+
+/* Nothing that was retired is pending: a stop needs no helper, which can't run here. */
+static void test_stop_needs_no_helper(void **state)
+{
+	struct hold hold;
+
+	assert_int_equal(sem_init(&hold.go, 0, 0), 0);
+	rcu_reader_enter();
+	rcu_reader_exit();
+	urcu_memb_call_rcu(&hold.head, hold_helper);
+	rcu_drain();
+	rcu_stop();
+	sem_post(&hold.go);
+	rcu_barrier();
+	sem_destroy(&hold.go);
 }
 
 static void test_sections_nest(void **state)
@@ -201,7 +228,7 @@ static void publish(uint64_t number)
 	old = rcu_xchg_pointer(&current, item);
 	if (old) {
 		RCU_RELEASE(old);
-		call_rcu(&old->head, item_end);
+		rcu_retire(&old->retired, item_end);
 	}
 }
 
@@ -219,7 +246,7 @@ static void test_readers_never_see_an_ended_item(void **state)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(atomic_load(&torn_total), 0);
 	RCU_RELEASE(current);
-	call_rcu(&current->head, item_end);
+	rcu_retire(&current->retired, item_end);
 	rcu_stop();
 	assert_int_equal(atomic_load(&items_live), 0);
 }
@@ -229,9 +256,13 @@ static void test_readers_never_see_an_ended_item(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stop_waits_for_callbacks), TEST(test_sections_nest),
-		TEST(test_threads_come_and_go),	     TEST(test_reading_in_a_destructor),
-		TEST(test_helper_blocks_signals),    TEST(test_readers_never_see_an_ended_item),
+		TEST(test_stop_waits_for_callbacks),
+		TEST(test_stop_needs_no_helper),
+		TEST(test_sections_nest),
+		TEST(test_threads_come_and_go),
+		TEST(test_reading_in_a_destructor),
+		TEST(test_helper_blocks_signals),
+		TEST(test_readers_never_see_an_ended_item),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

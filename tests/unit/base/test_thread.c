@@ -360,6 +360,31 @@ static void test_body_that_returned_early(void **state)
 	thread_stop(&t);
 }
 
+/* Looks at its own policy when it is to stop. */
+static int policy_body(struct thread *self, void *arg)
+{
+	struct stage *stage = arg;
+	int ret;
+
+	thread_ready(self, 0);
+	ret = thread_poll(self, NULL, 0, -1);
+	atomic_store(&stage->result, sched_getscheduler(0) & ~SCHED_RESET_ON_FORK);
+	return ret;
+}
+
+/* Whoever stops a thread waits for it: on a busy machine it must not wait for a CPU. */
+static void test_stop_runs_ahead(void **state)
+{
+	struct stage *stage = *state;
+	struct thread t = {0};
+	bool may_run_ahead = thread_set_policy(SCHED_FIFO, 1) == 0;
+
+	assert_int_equal(thread_set_policy(SCHED_OTHER, 0), 0);
+	assert_int_equal(thread_start(&t, "late", policy_body, stage), 0);
+	thread_stop(&t);
+	assert_int_equal(atomic_load(&stage->result), may_run_ahead ? SCHED_FIFO : SCHED_OTHER);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void)
@@ -376,6 +401,7 @@ int main(void)
 		TEST(test_list_is_bounded),
 		TEST(test_hung_thread_is_seen),
 		TEST(test_body_that_returned_early),
+		TEST(test_stop_runs_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

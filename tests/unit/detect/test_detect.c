@@ -4,9 +4,6 @@
  */
 #include "world.h"
 
-#include <sys/syscall.h>
-#include <sys/socket.h>
-
 #include "detect/proc.h"
 
 static struct world w;
@@ -412,61 +409,6 @@ static void test_limit(void **state)
 		actor_end(&actors[i]);
 }
 
-static bool has_fallen_back(struct world *world, int64_t source)
-{
-	return detect_source(world->detect) == (enum config_source)source;
-}
-
-static int connector_fd(void)
-{
-	for (int fd = 3; fd < 1024; fd++) {
-		int protocol = 0;
-		socklen_t length = sizeof(protocol);
-
-		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &protocol, &length) &&
-		    protocol == AF_NETLINK)
-			return fd;
-	}
-	return -1;
-}
-
-static bool has_feature(const char *name, bool is_available)
-{
-	struct feature features[FEATURE_MAX];
-	unsigned int n = detect_features(w.detect, features, FEATURE_MAX);
-
-	for (unsigned int i = 0; i < n; i++)
-		if (!strcmp(features[i].name, name))
-			return features[i].is_available == is_available;
-	return false;
-}
-
-/* The connector fails in use: what is said afterwards is what is used afterwards. */
-static void test_connector_fails(void **state)
-{
-	int other = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
-	struct actor a;
-
-	w.config.scan_interval_ms = 100;
-	start();
-	assert_true(has_feature("proc_connector", true));
-	fd = connector_fd();
-	assert_true(fd >= 0 && other >= 0);
-	/* No socket: reading fails. By the system call, since the thread sanitizer takes the
-	 * exchange under the thread's eyes for the race that it is. */
-	assert_int_equal(syscall(SYS_dup3, other, fd, O_CLOEXEC), fd);
-	close(other);
-	a = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", ""); /* an event */
-	world_wait(&w, has_fallen_back, CONFIG_SOURCE_SCAN, "source");
-	assert_true(has_feature("proc_connector", false));
-	assert_true(has_feature("proc_scan", true));
-	assert_false(has_feature("proc_filter", true) || has_feature("proc_filter", false));
-	assert_false(has_feature("selftest", true));
-	world_wait(&w, world_is_up, a.pid, "up by scan");
-	actor_end(&a);
-	world_wait(&w, world_is_down, a.pid, "down");
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,7 +427,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_overrun, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_connector_fails, setup, teardown),
 	};
 
 	world_main(argc, argv);

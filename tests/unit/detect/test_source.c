@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The choice of a source, and detection on those that stand in for the proc connector.
+ * The choice of a source, detection on those that stand in for the proc connector, and what becomes
+ * of a connector that fails in use.
  */
 #include "world.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "detect/inbox.h"
 #include "detect/proc.h"
@@ -28,6 +32,12 @@ static int setup_scan(void **state)
 static int setup_auto(void **state)
 {
 	world_open(&w, CONFIG_SOURCE_AUTO);
+	return 0;
+}
+
+static int setup_netlink(void **state)
+{
+	world_open(&w, CONFIG_SOURCE_NETLINK);
 	return 0;
 }
 
@@ -267,6 +277,123 @@ static void test_auto_falls_to_bpf(void **state)
 	assert_non_null(feature("detect_priority"));
 }
 
+static bool has_fallen_back(struct world *world, int64_t source)
+{
+	return detect_source(world->detect) == (enum config_source)source;
+}
+
+static int connector_fd(void)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		int protocol = 0;
+		socklen_t length = sizeof(protocol);
+
+		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &protocol, &length) &&
+		    protocol == AF_NETLINK)
+			return fd;
+	}
+	return -1;
+}
+
+static bool has_feature(const char *name, bool is_available)
+{
+	const struct feature *f = feature(name);
+
+	return f && f->is_available == is_available;
+}
+
+static void start_netlink(void)
+{
+	struct error err = {""};
+
+	if (world_try(&w, 16, &err) < 0)
+		skip_because("%s", err.text);
+	assert_int_equal(detect_source(w.detect), CONFIG_SOURCE_NETLINK);
+}
+
+/* The connector fails in use: what is said afterwards is what is used afterwards. */
+static void test_connector_fails(void **state)
+{
+	int other = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
+	struct actor a;
+
+	w.config.scan_interval_ms = 100;
+	start_netlink();
+	assert_true(has_feature("proc_connector", true));
+	fd = connector_fd();
+	assert_true(fd >= 0 && other >= 0);
+	/* No socket: reading fails. By the system call, since the thread sanitizer takes the
+	 * exchange under the thread's eyes for the race that it is. */
+	assert_int_equal(syscall(SYS_dup3, other, fd, O_CLOEXEC), fd);
+	close(other);
+	a = actor_start(world_install(&w, w.server_a, 0, 0755), "serve", ""); /* an event */
+	world_wait(&w, has_fallen_back, CONFIG_SOURCE_SCAN, "source");
+	assert_true(has_feature("proc_connector", false));
+	assert_true(has_feature("proc_scan", true));
+	assert_false(has_feature("proc_filter", true) || has_feature("proc_filter", false));
+	assert_false(has_feature("selftest", true));
+	world_wait(&w, world_is_up, a.pid, "up by scan");
+	actor_end(&a);
+	world_wait(&w, world_is_down, a.pid, "down");
+}
+
+static void deafen(void)
+{
+	int fd = connector_fd(), filter = filter_load(0);
+
+	assert_true(fd >= 0 && filter >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &filter, sizeof(filter)), 0);
+	close(filter);
+}
+
+static bool has_fallen_silent(struct world *world, int64_t count)
+{
+	return world_counters(world).silences_total >= (uint64_t)count;
+}
+
+/* The connector tells nothing any more (its socket is made deaf), and the kernel side says so:
+ * subscribed anew, and what happened meanwhile is found. Soon again: it is given up. */
+static void test_silence(void **state)
+{
+	struct actor missed, heard, last;
+	const char *path;
+
+	w.has_bpf = true;
+	w.filter_fd = filter_load(-1);
+	if (w.filter_fd < 0)
+		skip_because("no BPF: %s", strerror(errno));
+	start_netlink();
+	assert_int_equal(w.watches, 1);
+	path = world_install(&w, w.server_a, 0, 0755);
+	deafen();
+	missed = actor_start(path, "serve", "");
+	detect_silent(w.detect);
+	world_wait(&w, world_is_up, missed.pid, "up");
+	assert_int_equal(world_find(&w, missed.pid)->source, SOURCE_SCAN);
+	assert_int_equal(world_counters(&w).silences_total, 1);
+	assert_int_equal(world_counters(&w).resyncs_total, 1);
+	assert_int_equal(w.watches, 2);
+	heard = actor_start(path, "serve", "");
+	world_wait(&w, world_is_up, heard.pid, "up");
+	assert_int_equal(world_find(&w, heard.pid)->source, SOURCE_NETLINK);
+	assert_int_equal(detect_source(w.detect), CONFIG_SOURCE_NETLINK);
+	assert_true(has_feature("proc_connector", true));
+
+	deafen();
+	last = actor_start(path, "serve", "");
+	detect_silent(w.detect);
+	world_wait(&w, has_fallen_silent, 2, "silence");
+	world_wait(&w, has_fallen_back, CONFIG_SOURCE_BPF, "source");
+	world_wait(&w, world_is_up, last.pid, "up");
+	assert_true(has_feature("proc_connector", false));
+	assert_true(has_feature("bpf_events", true));
+	assert_int_equal(w.watches, 2);
+	close(w.filter_fd);
+	actor_end(&missed);
+	actor_end(&heard);
+	actor_end(&last);
+}
+
 static int finds_only_proc(const void *arg)
 {
 	struct error err = {""};
@@ -328,6 +455,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_bpf_refused, setup_bpf, teardown),
 		cmocka_unit_test_setup_teardown(test_scan, setup_scan, teardown),
 		cmocka_unit_test_setup_teardown(test_scan_end_at_once, setup_scan, teardown),
+		cmocka_unit_test_setup_teardown(test_connector_fails, setup_netlink, teardown),
+		cmocka_unit_test_setup_teardown(test_silence, setup_netlink, teardown),
 		cmocka_unit_test_setup_teardown(test_deaf_netlink, setup_auto, teardown),
 		cmocka_unit_test_setup_teardown(test_auto_falls_to_bpf, setup_auto, teardown),
 		cmocka_unit_test_setup_teardown(test_auto_falls_to_scan, setup_auto, teardown),

@@ -50,7 +50,8 @@ struct world {
 		struct role_entry entry;
 	} table[WORLD_ENTRIES];
 	int filter_fd;
-	bool has_bpf; /* what offer_bpf() says */
+	bool has_bpf;		      /* what offer_bpf() says */
+	_Atomic unsigned int watches; /* calls of watch_connector() */
 	/* What the queue told, as the aggregator would keep it. */
 	struct server servers[SERVERS_MAX];
 	unsigned int server_count;
@@ -272,6 +273,11 @@ static inline void table_pause_bpf(void *ctx, bool is_paused)
 {
 }
 
+static inline void table_watch_connector(void *ctx, struct detect *d)
+{
+	((struct world *)ctx)->watches++;
+}
+
 static inline bool world_has_role(struct world *w, pid_t pid, struct role_entry *out)
 {
 	struct role_entry entry;
@@ -444,6 +450,7 @@ static inline int world_try(struct world *w, unsigned int batches, struct error 
 		.selftest = table_selftest,
 		.offer_bpf = table_offer_bpf,
 		.pause_bpf = table_pause_bpf,
+		.watch_connector = table_watch_connector,
 	};
 	struct evq_producer *producer;
 

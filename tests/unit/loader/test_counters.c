@@ -26,6 +26,7 @@ static void test_sum(void **state)
 		slots[cpu].ring_dropped = 1;
 		slots[cpu].input_readers = 2;
 		slots[cpu].input_since_ns = 12345;
+		slots[cpu].input_visitor = 67890;
 	}
 	memset(&sum, 0xff, sizeof(sum));
 	counters_sum(&counters, &sum);
@@ -37,6 +38,7 @@ static void test_sum(void **state)
 	assert_int_equal(sum.ring_dropped, 3);
 	assert_int_equal(sum.input_readers, 6);
 	assert_int_equal(sum.input_since_ns, 0);
+	assert_int_equal(sum.input_visitor, 0);
 }
 
 static void test_feature_replaced(void **state)

@@ -165,6 +165,7 @@ static inline void sample_metrics(struct metrics *m)
 	m->proc_wakeups_total = 305;
 	m->overruns_total = 306;
 	m->lost_total = 307;
+	m->silences_total = 323;
 	m->resyncs_total = 308;
 	m->scans_total = 309;
 	m->gone_total = 310;

@@ -22,6 +22,7 @@ static const char *const promised[] = {
 	"proc_events.received_total",
 	"proc_events.wakeups_total",
 	"proc_events.overruns_total",
+	"proc_events.silences_total",
 	"proc_events.resyncs_total",
 	"proc_events.scans_total",
 	"proc_events.source",
