@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start: loader (opens, loads), instance lock, rcu, queue, empty snapshot, aggregate, ring, ctl,
- * http, tracing, detect, scheduler. Three places matter.
+ * Start: loader (opens, loads), instance lock, stats sockets, rcu, queue, empty snapshot,
+ * aggregate, ring, ctl, http, tracing, detect, scheduler. Three places matter.
  *
  * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
  * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
@@ -159,9 +159,7 @@ static int start_readers(struct daemon *d, const struct options *options, struct
 {
 	int r;
 
-	r = ctl_new(&d->config, d->store, &d->ctl, err);
-	if (!r)
-		r = ctl_start(d->ctl, err);
+	r = ctl_start(d->ctl, d->store, err);
 	if (r)
 		return r;
 	atomic_store(&d->gather.ctl, d->ctl);
@@ -240,13 +238,27 @@ static int daemon_load(const struct config *config, const struct sched_options *
 	return 0;
 }
 
+/* Makes the files: the lock and the stats sockets. */
+static int open_files(struct daemon *d, struct error *err)
+{
+	struct error foreign;
+	int r;
+
+	r = instance_open(d->config.runtime_dir, &d->instance, err);
+	if (r)
+		return r;
+	if (owner_check(d->config.runtime_dir, &foreign))
+		log_warning("%s", foreign.text);
+	r = ctl_new(&d->config, &d->ctl, err);
+	return r ? r : ctl_open(d->ctl, err);
+}
+
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
 		 struct error *err)
 {
 	struct sched_options sched = {.slice_us = options->slice_us,
 				      .exit_dump_len = options->exit_dump_len,
 				      .timeout_ms = config->timeout_ms};
-	struct error foreign;
 	struct daemon *d;
 	int r;
 
@@ -254,9 +266,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 	r = daemon_load(config, &sched, options->is_sched_required, &d, err);
 	if (r)
 		return r;
-	r = instance_open(d->config.runtime_dir, &d->instance, err);
-	if (!r && owner_check(d->config.runtime_dir, &foreign))
-		log_warning("%s", foreign.text);
+	r = open_files(d, err);
 	if (!r)
 		r = start_queue(d, err);
 	if (!r)
