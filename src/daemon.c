@@ -9,6 +9,9 @@
  * starts: the socket filter of detect passes what the tracepoints have marked, so an exec between
  * detect's first scan and a later attach would be seen by neither.
  *
+ * Privileges are given up after the files are made and before the first thread: capabilities are a
+ * thread's own, and each thread that follows inherits them.
+ *
  * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
  * is freed only when no thread is left that could look at it. Every destructor takes a half-built
  * object, so a failed start and a normal stop are one path.
@@ -22,6 +25,7 @@
 #include "base/instance.h"
 #include "base/log.h"
 #include "base/owner.h"
+#include "base/privilege.h"
 #include "base/rcu.h"
 #include "gather.h"
 #include "loader/topology.h"
@@ -34,6 +38,7 @@
 
 struct daemon {
 	struct config config;
+	struct feature own[GATHER_OWN]; /* what the daemon has given up */
 	struct instance *instance;
 	struct loader *loader;
 	struct evq *queue;
@@ -126,7 +131,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	if (r)
 		return error_set(err, -r, "cannot set up the queue and the snapshots: %s",
 				 error_name(r));
-	gather_init(&d->gather, d->loader, &d->scheduler);
+	gather_init(&d->gather, d->loader, &d->scheduler, d->own);
 	r = aggregator_new(d->queue, d->store, &source, &d->aggregator);
 	if (r)
 		return error_set(err, -r, "cannot set up the aggregator: %s", error_name(r));
@@ -241,16 +246,37 @@ static int daemon_load(const struct config *config, const struct sched_options *
 /* Makes the files: the lock and the stats sockets. */
 static int open_files(struct daemon *d, struct error *err)
 {
-	struct error foreign;
 	int r;
 
 	r = instance_open(d->config.runtime_dir, &d->instance, err);
-	if (r)
-		return r;
+	if (!r)
+		r = ctl_new(&d->config, &d->ctl, err);
+	return r ? r : ctl_open(d->ctl, err);
+}
+
+/* Gives up what is not needed from here on; what it made belongs to the new user first. */
+static int give_up(struct daemon *d, struct error *err)
+{
+	struct privilege privilege;
+
+	privilege_choose(&d->config.user, &privilege);
+	if (d->instance)
+		instance_give(d->instance, privilege.uid);
+	if (d->ctl)
+		ctl_give(d->ctl, privilege.uid);
+	return privilege_drop(&privilege, &d->own[0], err);
+}
+
+/* In order, but not as it should be. */
+static void warn(const struct daemon *d)
+{
+	struct error foreign;
+
 	if (owner_check(d->config.runtime_dir, &foreign))
 		log_warning("%s", foreign.text);
-	r = ctl_new(&d->config, &d->ctl, err);
-	return r ? r : ctl_open(d->ctl, err);
+	for (unsigned int i = 0; i < GATHER_OWN; i++)
+		if (!d->own[i].is_available)
+			log_warning("%s: %s", d->own[i].name, d->own[i].detail);
 }
 
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
@@ -268,6 +294,8 @@ int daemon_start(const struct config *config, const struct options *options, str
 		return r;
 	r = open_files(d, err);
 	if (!r)
+		r = give_up(d, err);
+	if (!r)
 		r = start_queue(d, err);
 	if (!r)
 		r = start_pipeline(d, err);
@@ -282,6 +310,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 		return r;
 	}
 	return_memory();
+	warn(d);
 	*out = d;
 	return 0;
 }
@@ -422,7 +451,14 @@ int daemon_check(const struct config *config, FILE *out)
 		print_features(out, features, count);
 		return 1;
 	}
+	r = give_up(d, &err);
+	if (r) {
+		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
+		daemon_stop(d);
+		return 1;
+	}
 	check_scheduler(d, &options, out);
+	print_features(out, d->own, GATHER_OWN);
 	count = topology_probe(features, FEATURE_MAX);
 	print_features(out, features, count);
 	count = loader_features(d->loader, features, FEATURE_MAX);

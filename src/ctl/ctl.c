@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/privilege.h"
 #include "base/thread.h"
 #include "ctl/endpoint.h"
 #include "ctl/protocol.h"
@@ -311,6 +312,7 @@ static int body(struct thread *self, void *arg)
 	struct epoll_event events[ROUND_MAX];
 	int ret, count, i;
 
+	privilege_shed();
 	thread_ready(self, 0);
 	for (;;) {
 		ret = thread_poll(self, &pollfd, 1, drop_slow(c));
@@ -392,6 +394,13 @@ int ctl_open(struct ctl *c, struct error *err)
 	if (!ret)
 		open_shared(c);
 	return ret;
+}
+
+void ctl_give(const struct ctl *c, uid_t uid)
+{
+	for (unsigned int i = 0; i < ENDPOINTS; i++)
+		if (c->endpoints[i].fd >= 0)
+			endpoint_give(&c->endpoints[i], uid);
 }
 
 int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err)

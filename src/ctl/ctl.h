@@ -30,6 +30,9 @@ int ctl_new(const struct config *config, struct ctl **out, struct error *err);
  * error if <runtime_dir>/stats can't be had. */
 int ctl_open(struct ctl *c, struct error *err);
 
+/* Gives to `uid` the sockets, and the directories made for them. */
+void ctl_give(const struct ctl *c, uid_t uid);
+
 int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err);
 void ctl_stop(struct ctl *c); /* closes clients, removes the socket files it made */
 void ctl_free(struct ctl *c); /* NULL is a no-op */
