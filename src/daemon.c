@@ -9,8 +9,8 @@
  * starts: the socket filter of detect passes what the tracepoints have marked, so an exec between
  * detect's first scan and a later attach would be seen by neither.
  *
- * Privileges are given up after the files are made and before the first thread: capabilities are a
- * thread's own, and each thread that follows inherits them.
+ * Privileges are given up after the files are made and before the first thread: capabilities, and
+ * filters of system calls, are a thread's own, and each thread that follows inherits them.
  *
  * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
  * is freed only when no thread is left that could look at it. Every destructor takes a half-built
@@ -27,6 +27,7 @@
 #include "base/owner.h"
 #include "base/privilege.h"
 #include "base/rcu.h"
+#include "base/sandbox.h"
 #include "gather.h"
 #include "loader/topology.h"
 #include "scheduler.h"
@@ -258,13 +259,17 @@ static int open_files(struct daemon *d, struct error *err)
 static int give_up(struct daemon *d, struct error *err)
 {
 	struct privilege privilege;
+	int r;
 
 	privilege_choose(&d->config.user, &privilege);
 	if (d->instance)
 		instance_give(d->instance, privilege.uid);
 	if (d->ctl)
 		ctl_give(d->ctl, privilege.uid);
-	return privilege_drop(&privilege, &d->own[0], err);
+	r = privilege_drop(&privilege, &d->own[0], err);
+	if (!r)
+		sandbox_enter(&d->own[1]);
+	return r;
 }
 
 /* In order, but not as it should be. */

@@ -18,7 +18,7 @@
 #include "metrics/aggregator.h"
 #include "scheduler.h"
 
-#define GATHER_OWN 1 /* features of the daemon as a whole */
+#define GATHER_OWN 2 /* features of the daemon as a whole */
 
 struct gather {
 	uint64_t started_ns;

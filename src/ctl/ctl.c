@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/privilege.h"
+#include "base/sandbox.h"
 #include "base/thread.h"
 #include "ctl/endpoint.h"
 #include "ctl/protocol.h"
@@ -312,7 +312,7 @@ static int body(struct thread *self, void *arg)
 	struct epoll_event events[ROUND_MAX];
 	int ret, count, i;
 
-	privilege_shed();
+	sandbox_enter_reader();
 	thread_ready(self, 0);
 	for (;;) {
 		ret = thread_poll(self, &pollfd, 1, drop_slow(c));

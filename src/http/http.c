@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/privilege.h"
+#include "base/sandbox.h"
 #include "http/guard.h"
 #include "http/reply.h"
 #include "http/route.h"
@@ -54,7 +54,7 @@ static void count(struct http_server *server, bool is_rejected)
 /* In each thread of civetweb before it does anything: none of them needs what main may do. */
 static void *on_init_thread(const struct mg_context *mg, int type)
 {
-	privilege_shed();
+	sandbox_enter_reader();
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What the daemon gives up once it has started: its user and its capabilities, in each thread; that it
-# works all the same; and what it does where there is no such user.
+# What the daemon gives up once it has started: its user, its capabilities and most system calls, in each
+# thread; that it works all the same; and what it does where there is no such user.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -29,6 +29,10 @@ check_threads() { # NAME UID
 	check_equal "$1: none is ambient" 0000000000000000 "$(of_threads CapAmb)"
 	check_equal "$1: an exec brings none back" 1 "$(of_threads NoNewPrivs)"
 	check_equal "$1: the threads that read requests have none" 0000000000000000 "$(of_threads CapPrm '^(ctl|civetweb.*)$')"
+	if ((is_filtered)); then
+		check_equal "$1: system calls are filtered in every thread" 2 "$(of_threads Seccomp)"
+		check_equal "$1: more narrowly where requests are read" 2 "$(of_threads Seccomp_filters '^(ctl|civetweb.*)$')"
+	fi
 	check "$1: /health says so" jq -e \
 		'.features | any(.name == "privileges" and (.detail | test("uid '"$2"', no capabilities but bpf")))' <(http /health)
 }
@@ -53,6 +57,10 @@ check_works() { # NAME
 	check_within 10 "$1: it goes" holds '.audio.servers == []'
 }
 
+# Not in a build with a sanitizer, and not in a kernel without.
+is_filtered=$("$GAMERD" --check 2>/dev/null | grep -c '^  yes  seccomp ')
+((is_filtered)) || grep -qE '__(asan|tsan)_init' "$GAMERD" || ! grep -q ^Seccomp_filters: /proc/self/status ||
+	not_ok "system calls are filtered" "--check says that they are not"
 server=$(fake_server pipewire)
 short=$(fake_server pulseaudio /bin/true)
 nobody=$(id -u nobody)
@@ -65,7 +73,9 @@ check_threads "nobody" "$nobody"
 check_equal "nobody: its group, and no other" "$(id -g nobody) " \
 	"$(awk '/^Gid:/ { print $2 }' "/proc/$DAEMON_PID/status") $(of_threads Groups)"
 check_equal "nobody: nothing may be gained by exec" 0000000000000000 "$(of_threads CapBnd)"
-check_equal "nobody: the log has no warning of it" 0 "$(grep -c privileges "$DAEMON_LOG")"
+check_equal "nobody: the threads have their names" "aggregate ctl detect rcu ring scx_gamerd" \
+	"$(cat /proc/"$DAEMON_PID"/task/*/comm | grep -v civetweb | sort | tr '\n' ' ' | sed 's/ $//')"
+check_equal "nobody: the log has no warning of it" 0 "$(grep -cE 'privileges|seccomp' "$DAEMON_LOG")"
 check "nobody: --check says so" grep -q "yes  privileges  *uid $nobody, no capabilities but bpf" \
 	<("$GAMERD" --config "$DAEMON_CONFIG" --check 2>/dev/null)
 
@@ -99,7 +109,7 @@ CONFIG_EXTRA='{"user": ""}'
 start_daemon || exit 1
 check_works "root by configuration"
 check_threads "root by configuration" 0
-check_equal "root by configuration: no warning" 0 "$(grep -c privileges "$DAEMON_LOG")"
+check_equal "root by configuration: no warning" 0 "$(grep -cE 'privileges|seccomp' "$DAEMON_LOG")"
 stop_daemon
 check_equal "root by configuration: it ends with status 0" 0 "$DAEMON_STATUS"
 
