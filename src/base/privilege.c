@@ -129,11 +129,12 @@ static void describe(const struct privilege *p, int switch_error, int caps_error
 int privilege_drop(const struct privilege *p, struct feature *out, struct error *err)
 {
 	uint64_t caps = 0;
-	int switch_error, caps_error;
+	int switch_error, caps_error, death_signal = 0;
 
 	for (size_t i = 0; i < KEPT; i++)
 		caps |= UINT64_C(1) << kept[i].number;
 	caps &= caps_permitted();
+	prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
 	bounding_set_clear();
 	switch_error = become(p);
 	if (switch_error && p->user.is_required)
@@ -141,8 +142,10 @@ int privilege_drop(const struct privilege *p, struct feature *out, struct error 
 				 error_name(switch_error));
 	caps_error = caps_set(caps);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	/* A change of user takes this away, and /proc/self would be root's. Others of that user
-	 * still can't look into us: they have not our capabilities. */
+	/* A change of user takes these two away. Without the second no core would be dumped, and
+	 * /proc/self would be root's. Others of that user still can't look into us: they have not
+	 * our capabilities. */
+	prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	describe(p, switch_error, caps_error, out);
 	return 0;

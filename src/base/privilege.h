@@ -42,8 +42,8 @@ struct privilege {
 /* Only root becomes somebody else, and only if there is that user. */
 void privilege_choose(const struct config_user *user, struct privilege *out);
 
-/* Becomes that user, in no supplementary group, and keeps what is listed above; a core can be
- * dumped as before. */
+/* Becomes that user, in no supplementary group, and keeps what is listed above. A core can be
+ * dumped as before, and the signal at the end of the parent stays. */
 int privilege_drop(const struct privilege *p, struct feature *out, struct error *err);
 
 /* Gives up all capabilities of the calling thread. 0 or a negative errno. */

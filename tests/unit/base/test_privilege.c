@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,9 +93,12 @@ static void become_nobody(void)
 	struct privilege p;
 	struct feature feature;
 	uid_t real, effective, saved;
+	int death_signal = 0;
 
+	expect(!prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0));
 	privilege_choose(&nobody, &p);
 	expect(!privilege_drop(&p, &feature, NULL));
+	expect(!prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0) && death_signal == SIGTERM);
 	expect(!getresuid(&real, &effective, &saved));
 	expect(real == p.uid && effective == p.uid && saved == p.uid);
 	expect(getgid() == p.gid && getegid() == p.gid && getgroups(0, NULL) == 0);
