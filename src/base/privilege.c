@@ -54,6 +54,15 @@ int privilege_shed(void)
 	return caps_set(0);
 }
 
+/* Both the right and a sandbox around us decide. */
+static bool may_become_others(void)
+{
+	const uint64_t needed = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID;
+	const uid_t same = (uid_t)-1;
+
+	return (caps_permitted() & needed) == needed && !setresuid(same, same, same);
+}
+
 void privilege_choose(const struct config_user *user, struct privilege *out)
 {
 	const struct passwd *entry;
@@ -65,7 +74,8 @@ void privilege_choose(const struct config_user *user, struct privilege *out)
 	if (entry && entry->pw_uid == 0)
 		return;
 	out->user = *user;
-	if (!entry)
+	out->obstacle = !entry ? -ENOENT : may_become_others() ? 0 : -EPERM;
+	if (out->obstacle)
 		return;
 	out->uid = entry->pw_uid;
 	out->gid = entry->pw_gid;
@@ -74,7 +84,7 @@ void privilege_choose(const struct config_user *user, struct privilege *out)
 static int become(const struct privilege *p)
 {
 	if (p->uid == PRIVILEGE_UID_KEPT)
-		return 0;
+		return p->obstacle;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setgroups(0, NULL) ||
 	    setresgid(p->gid, p->gid, p->gid) || setresuid(p->uid, p->uid, p->uid))
 		return -errno;
@@ -106,12 +116,11 @@ static void describe(const struct privilege *p, int switch_error, int caps_error
 	const char *name = p->user.name;
 	const char *before = " but ";
 
-	*out = (struct feature){.name = "privileges",
-				.is_available = !caps_error && (geteuid() != 0 || !name[0])};
-	if (switch_error)
-		append(out->detail, size, "can't become %s (%s): ", name, error_name(switch_error));
-	else if (name[0] && geteuid() == 0)
+	*out = (struct feature){.name = "privileges", .is_available = !caps_error && !switch_error};
+	if (switch_error == -ENOENT)
 		append(out->detail, size, "there is no user %s: ", name);
+	else if (switch_error)
+		append(out->detail, size, "can't become %s (%s): ", name, error_name(switch_error));
 	append(out->detail, size, "uid %u, ", geteuid());
 	if (caps_error) {
 		append(out->detail, size, "all capabilities are kept (%s)", error_name(caps_error));

@@ -33,6 +33,7 @@
 #define PRIVILEGE_UID_KEPT ((uid_t) - 1) /* what chown(2) takes for "as it is" */
 
 struct privilege {
+	int obstacle; /* why it does not become who it should: a negative errno; 0: nothing */
 	uid_t uid; /* whom the files of the daemon are to belong to; PRIVILEGE_UID_KEPT: no change
 		    */
 	gid_t gid;

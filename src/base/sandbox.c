@@ -55,7 +55,7 @@ static const char *const common_calls[] = {
 	"getpid", "getppid", "gettid", "getuid", "restart_syscall", "rseq", "rt_sigaction",
 	"rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sched_getaffinity",
 	"sched_yield", "set_robust_list", "set_thread_area", "set_tid_address", "sigaltstack",
-	"sigprocmask", "sigreturn", "tgkill",
+	"sigprocmask", "sigreturn", "tgkill", "tkill",
 	/* what the kernel has programs do that uprobes are in */
 	"uprobe", "uretprobe",
 	/* time */

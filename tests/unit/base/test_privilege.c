@@ -152,6 +152,7 @@ static void fail_to_become(void)
 
 	expect(!privilege_shed());
 	privilege_choose(&nobody, &p);
+	expect(p.uid == PRIVILEGE_UID_KEPT); /* nobody gets the files */
 	expect(!privilege_drop(&p, &feature, &err));
 	expect(geteuid() == 0 && !feature.is_available);
 	expect(strstr(feature.detail, "can't become nobody ("));
