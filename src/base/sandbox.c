@@ -192,7 +192,7 @@ void sandbox_enter(struct feature *out)
 	*out = (struct feature){.name = "seccomp"};
 	if (IS_SANITIZED)
 		snprintf(out->detail, sizeof(out->detail),
-			 "no filter of system calls in a build with a sanitizer");
+			 "no filter of system calls in an instrumented build");
 	else if (ret)
 		snprintf(out->detail, sizeof(out->detail), "no filter of system calls: %s",
 			 error_name(ret));
