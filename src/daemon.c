@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start: loader (opens, loads), instance lock, stats sockets, rcu, queue, empty snapshot,
- * aggregate, ring, ctl, http, tracing, detect, scheduler. Three places matter.
+ * Start: loader (opens, loads), instance lock, stats sockets, privileges and sandbox, rcu, queue,
+ * empty snapshot, aggregate, ring, ctl, http, tracing, detect, scheduler. Four places matter.
  *
  * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
  * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
