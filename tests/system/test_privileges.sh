@@ -87,6 +87,7 @@ check_equal "nobody: its own directory is empty" "" "$(ls -A "$DAEMON_RUNTIME")"
 mkdir "$TEST_DIR/roots"
 jq --arg path "$TEST_DIR/roots/stats" '.scx_stats_path = $path' "$DAEMON_CONFIG" >"$TEST_DIR/config.json"
 for round in first second; do
+	: >"$DAEMON_LOG" # the word that is waited for is in there
 	"$GAMERD" --observe --config "$TEST_DIR/config.json" </dev/null >"$DAEMON_OUT" 2>"$DAEMON_LOG" &
 	DAEMON_PID=$!
 	DAEMON_PIDS+=("$DAEMON_PID")
