@@ -88,8 +88,10 @@ static inline int daemon_process_start(struct daemon_process *d, const char *bin
 	fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (!f || fd < 0)
 		return -errno;
-	fprintf(f, "{ \"runtime_dir\": \"%s/run\", \"scx_stats_path\": \"\"%s%s }\n", d->dir,
-		settings[0] ? ", " : "", settings);
+	/* It stays root, whose directory this is. */
+	fprintf(f,
+		"{ \"runtime_dir\": \"%s/run\", \"scx_stats_path\": \"\", \"user\": \"\"%s%s }\n",
+		d->dir, settings[0] ? ", " : "", settings);
 	fclose(f);
 	d->pid = fork();
 	if (!d->pid) {

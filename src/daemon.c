@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Start: loader (opens, loads), instance lock, rcu, queue, empty snapshot, aggregate, ring, ctl,
- * http, tracing, detect, scheduler. Three places matter.
+ * Start: loader (opens, loads), instance lock, stats sockets, privileges and sandbox, rcu, queue,
+ * empty snapshot, aggregate, ring, ctl, http, tracing, detect, scheduler. Four places matter.
  *
  * The BPF objects are loaded before the lock is taken: a user without rights, or a kernel without
  * BTF, hears the true reason. What can be refused (a taken port, a living socket) comes before
  * anything is attached: a refused start has changed nothing. Tracing is attached before detect
  * starts: the socket filter of detect passes what the tracepoints have marked, so an exec between
  * detect's first scan and a later attach would be seen by neither.
+ *
+ * Privileges are given up after the files are made and before the first thread: capabilities, and
+ * filters of system calls, are a thread's own, and each thread that follows inherits them.
  *
  * Stop is the reverse: the kernel side goes first, then those who read, then the aggregator; memory
  * is freed only when no thread is left that could look at it. Every destructor takes a half-built
@@ -25,7 +28,9 @@
 #include "base/instance.h"
 #include "base/log.h"
 #include "base/owner.h"
+#include "base/privilege.h"
 #include "base/rcu.h"
+#include "base/sandbox.h"
 #include "base/thread.h"
 #include "gather.h"
 #include "loader/topology.h"
@@ -38,6 +43,7 @@
 
 struct daemon {
 	struct config config;
+	struct feature own[GATHER_OWN]; /* what the daemon has given up */
 	struct instance *instance;
 	struct loader *loader;
 	struct evq *queue;
@@ -144,7 +150,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 	if (r)
 		return error_set(err, -r, "cannot set up the queue and the snapshots: %s",
 				 error_name(r));
-	gather_init(&d->gather, d->loader, &d->scheduler);
+	gather_init(&d->gather, d->loader, &d->scheduler, d->own);
 	r = aggregator_new(d->queue, d->store, &source, &d->aggregator);
 	if (r)
 		return error_set(err, -r, "cannot set up the aggregator: %s", error_name(r));
@@ -178,9 +184,7 @@ static int start_readers(struct daemon *d, const struct options *options, struct
 {
 	int r;
 
-	r = ctl_new(&d->config, d->store, &d->ctl, err);
-	if (!r)
-		r = ctl_start(d->ctl, err);
+	r = ctl_start(d->ctl, d->store, err);
 	if (r)
 		return r;
 	atomic_store(&d->gather.ctl, d->ctl);
@@ -259,13 +263,52 @@ static int daemon_load(const struct config *config, const struct sched_options *
 	return 0;
 }
 
+/* Makes the files: the lock and the stats sockets. */
+static int open_files(struct daemon *d, struct error *err)
+{
+	int r;
+
+	r = instance_open(d->config.runtime_dir, &d->instance, err);
+	if (!r)
+		r = ctl_new(&d->config, &d->ctl, err);
+	return r ? r : ctl_open(d->ctl, err);
+}
+
+/* Gives up what is not needed from here on; what it made belongs to the new user first. */
+static int give_up(struct daemon *d, struct error *err)
+{
+	struct privilege privilege;
+	int r;
+
+	privilege_choose(&d->config.user, &privilege);
+	if (d->instance)
+		instance_give(d->instance, privilege.uid);
+	if (d->ctl)
+		ctl_give(d->ctl, privilege.uid);
+	r = privilege_drop(&privilege, &d->own[0], err);
+	if (!r)
+		sandbox_enter(&d->own[1]);
+	return r;
+}
+
+/* In order, but not as it should be. */
+static void warn(const struct daemon *d)
+{
+	struct error foreign;
+
+	if (owner_check(d->config.runtime_dir, &foreign))
+		log_warning("%s", foreign.text);
+	for (unsigned int i = 0; i < GATHER_OWN; i++)
+		if (!d->own[i].is_available)
+			log_warning("%s: %s", d->own[i].name, d->own[i].detail);
+}
+
 int daemon_start(const struct config *config, const struct options *options, struct daemon **out,
 		 struct error *err)
 {
 	struct sched_options sched = {.slice_us = options->slice_us,
 				      .exit_dump_len = options->exit_dump_len,
 				      .timeout_ms = config->timeout_ms};
-	struct error foreign;
 	struct daemon *d;
 	int r;
 
@@ -273,9 +316,9 @@ int daemon_start(const struct config *config, const struct options *options, str
 	r = daemon_load(config, &sched, options->is_sched_required, &d, err);
 	if (r)
 		return r;
-	r = instance_open(d->config.runtime_dir, &d->instance, err);
-	if (!r && owner_check(d->config.runtime_dir, &foreign))
-		log_warning("%s", foreign.text);
+	r = open_files(d, err);
+	if (!r)
+		r = give_up(d, err);
 	if (!r)
 		r = start_queue(d, err);
 	if (!r)
@@ -291,6 +334,7 @@ int daemon_start(const struct config *config, const struct options *options, str
 		return r;
 	}
 	return_memory();
+	warn(d);
 	*out = d;
 	return 0;
 }
@@ -432,7 +476,14 @@ int daemon_check(const struct config *config, FILE *out)
 		print_features(out, features, count);
 		return 1;
 	}
+	r = give_up(d, &err);
+	if (r) {
+		fprintf(out, "scx_gamerd can't run here: %s\n", err.text);
+		daemon_stop(d);
+		return 1;
+	}
 	check_scheduler(d, &options, out);
+	print_features(out, d->own, GATHER_OWN);
 	count = topology_probe(features, FEATURE_MAX);
 	print_features(out, features, count);
 	count = loader_features(d->loader, features, FEATURE_MAX);

@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 
-void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler)
+void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler,
+		 const struct feature own[GATHER_OWN])
 {
 	*g = (struct gather){.started_ns = clock_now_ns(),
+			     .own = own,
 			     .loader = loader,
 			     .scheduler = scheduler,
 			     .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)};
@@ -109,6 +111,8 @@ void gather_forget_http(struct gather *g)
 
 static void collect_self(const struct gather *g, struct metrics *m)
 {
+	for (unsigned int i = 0; i < GATHER_OWN && m->feature_count < FEATURE_MAX; i++)
+		m->features[m->feature_count++] = g->own[i];
 	m->started_ns = g->started_ns;
 	m->cpu_ns_total = clock_read(CLOCK_PROCESS_CPUTIME_ID);
 	m->rss_bytes = read_rss_bytes(g->statm_fd);

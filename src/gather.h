@@ -18,8 +18,11 @@
 #include "metrics/aggregator.h"
 #include "scheduler.h"
 
+#define GATHER_OWN 2 /* features of the daemon as a whole */
+
 struct gather {
 	uint64_t started_ns;
+	const struct feature *own;
 	struct loader *loader;
 	struct scheduler *scheduler;
 	_Atomic(struct detect *) detect;    /* NULL until started, and again before it is freed */
@@ -28,7 +31,8 @@ struct gather {
 	int statm_fd;			    /* /proc/self/statm */
 };
 
-void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler);
+void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler,
+		 const struct feature own[GATHER_OWN]);
 void gather_fini(struct gather *g);
 
 /* Returns when no gather_collect() looks at the HTTP server any more: it may be freed. */

@@ -129,7 +129,8 @@ static bool is_due(uint64_t due_ns)
 }
 
 /* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
-static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
+static int run_until_signal(int signal_fd, struct daemon *d, double interval_s,
+			    struct output *output)
 {
 	struct pollfd fds[3] = {{.fd = signal_fd, .events = POLLIN},
 				{.events = POLLIN},
@@ -137,17 +138,14 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
 	uint64_t next_ns = clock_now_ns() + interval_ns;
 	const struct snapshot *base = NULL;
-	struct output output = {.fd = -1};
 	struct error err;
 	int r;
 
-	if (interval_ns) {
-		output_init(&output, STDOUT_FILENO);
+	if (interval_ns)
 		base = snapshot_get_fresh(daemon_store(d), interval_ns / 4, STATS_WAIT_MS);
-	}
 	for (;;) {
 		fds[1].fd = daemon_scheduler_fd(d);
-		fds[2].fd = output_fd(&output);
+		fds[2].fd = output_fd(output);
 		r = thread_poll(
 			&main_thread, fds, 3,
 			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
@@ -164,23 +162,23 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s)
 			announce(d);
 			continue;
 		}
-		if (fds[2].revents && !are_stats_read(output_flush(&output)))
+		if (fds[2].revents && !are_stats_read(output_flush(output)))
 			break;
 		if (!interval_ns || !is_due(next_ns))
 			continue;
-		if (!are_stats_read(print_stats(&output, daemon_store(d), &base, interval_ns)))
+		if (!are_stats_read(print_stats(output, daemon_store(d), &base, interval_ns)))
 			break;
 		next_ns += interval_ns;
 		if (next_ns < clock_now_ns()) /* suspended */
 			next_ns = clock_now_ns() + interval_ns;
 	}
-	output_fini(&output);
 	snapshot_put(base);
 	return r < 0 ? r : 0;
 }
 
 static int run(const struct config *config, const struct options *options)
 {
+	struct output output = {.fd = -1};
 	struct daemon *d;
 	struct error err;
 	char text[256];
@@ -192,18 +190,22 @@ static int run(const struct config *config, const struct options *options)
 		return 1;
 	}
 	thread_adopt_main(&main_thread);
+	if (options->interval_s > 0)
+		output_init(&output, STDOUT_FILENO);
 	r = daemon_start(config, options, &d, &err);
 	if (r) {
 		log_error("%s", err.text);
+		output_fini(&output);
 		close(signal_fd);
 		return 1;
 	}
 	daemon_describe(d, text, sizeof(text));
 	log_info("ready: %s", text);
 	announce(d);
-	r = run_until_signal(signal_fd, d, options->interval_s);
+	r = run_until_signal(signal_fd, d, options->interval_s, &output);
 	notify_send("STOPPING=1");
 	daemon_stop(d);
+	output_fini(&output);
 	close(signal_fd);
 	log_info("stopped");
 	return r ? 1 : 0;

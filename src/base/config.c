@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
 	SETTING_NAME,	 /* an enum, which is as wide as uint32_t, by one of its names */
 	SETTING_GROUP,	 /* uint32_t, by the group's name; "" for none */
+	SETTING_USER,	 /* struct config_user; "" for none */
 	SETTING_BOOL,	 /* true or false */
 	SETTING_NUMBER,	 /* uint32_t in a range */
 	SETTING_SIZE,	 /* the same, a power of two and at least a page */
@@ -34,7 +36,7 @@ struct setting {
 	uint32_t min, max;	  /* of a number */
 	uint32_t value;		  /* default of a number, bool or enum */
 	const char *const *names; /* of an enum, by value; NULL ends */
-	const char *text;	  /* default of a path */
+	const char *text;	  /* default of a path or user */
 	bool is_optional;	  /* the path may be "" */
 	const char *help;
 };
@@ -60,6 +62,7 @@ struct setting {
 	 .offset = offsetof(struct config, field_), \
 	 .type = SETTING_GROUP,                     \
 	 .help = help_}
+#define USER(field, text_, help_) {NAMED(field), .type = SETTING_USER, .text = text_, .help = help_}
 #define LIST(key_, type_, help_) {.key = key_, .type = type_, .help = help_}
 
 static const char *const source_names[] = {
@@ -109,6 +112,8 @@ static const struct setting settings[] = {
 	NUMBER(http_threads, SETTING_NUMBER, 2, 64, 6, "workers of the debug API"),
 	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
+	USER(user, "scx_gamerd",
+	     "whom the daemon becomes if root starts it and there is that user; \"\": it stays root"),
 	GROUP("stats_group", stats_gid, "group that may use the stats sockets besides root"),
 	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),
 };
@@ -139,6 +144,10 @@ void config_init(struct config *config)
 			break;
 		case SETTING_GROUP:
 			*(uint32_t *)field_of(config, s) = CONFIG_GID_NONE;
+			break;
+		case SETTING_USER:
+			*(struct config_user *)field_of(config, s) = (struct config_user){0};
+			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
 			break;
 		case SETTING_BOOL:
 			*(bool *)field_of(config, s) = s->value;
@@ -218,6 +227,22 @@ static int apply_group(struct config *config, const struct setting *s, const jso
 	return 0;
 }
 
+static int apply_user(struct config *config, const struct setting *s, const json_t *value,
+		      const char *source, struct error *err)
+{
+	const char *name = json_string_value(value);
+	struct config_user *user = field_of(config, s);
+
+	if (!name)
+		return error_set(err, EINVAL, "%s: %s must be a string", source, s->key);
+	if (name[0] && (strlen(name) >= sizeof(user->name) || !getpwnam(name)))
+		return error_set(err, EINVAL, "%s: %s: there is no user \"%.64s\"", source, s->key,
+				 name);
+	*user = (struct config_user){.is_required = true};
+	memcpy(user->name, name, strlen(name));
+	return 0;
+}
+
 static int apply_bool(struct config *config, const struct setting *s, const json_t *value,
 		      const char *source, struct error *err)
 {
@@ -257,6 +282,8 @@ static int apply(struct config *config, const struct setting *s, const json_t *v
 		return apply_name(config, s, value, source, err);
 	case SETTING_GROUP:
 		return apply_group(config, s, value, source, err);
+	case SETTING_USER:
+		return apply_user(config, s, value, source, err);
 	case SETTING_BOOL:
 		return apply_bool(config, s, value, source, err);
 	case SETTING_NUMBER:
@@ -407,6 +434,10 @@ static void describe(FILE *out, const struct setting *s)
 	case SETTING_GROUP:
 		snprintf(range, sizeof(range), "name of a group or \"\"");
 		snprintf(value, sizeof(value), "none");
+		break;
+	case SETTING_USER:
+		snprintf(range, sizeof(range), "name of a user or \"\"");
+		snprintf(value, sizeof(value), "%s", s->text);
 		break;
 	case SETTING_BOOL:
 		type = "boolean";

@@ -26,6 +26,7 @@
 #define CONFIG_NAME_MAX 64
 #define CONFIG_PATH_MAX 108 /* sun_path */
 #define CONFIG_GID_NONE UINT32_MAX
+#define CONFIG_USER_MAX 33
 
 /* Where verdicts on processes come from. */
 enum config_source {
@@ -38,6 +39,12 @@ enum config_source {
 
 /* Whose waits for a CPU are measured. */
 enum config_measure { CONFIG_MEASURE_ALL, CONFIG_MEASURE_LATENCY, CONFIG_MEASURE_NONE };
+
+/* Whom the daemon becomes; base/privilege.h. */
+struct config_user {
+	char name[CONFIG_USER_MAX]; /* default "scx_gamerd"; "": it stays who it is */
+	bool is_required; /* it is in the file: then it exists, and nothing else will do */
+};
 
 /* A process name that may get a role, and the executables it may be. */
 struct config_server {
@@ -65,8 +72,9 @@ struct config {
 	enum config_measure measure; /* default all */
 	uint32_t http_threads;	     /* default 6 */
 	uint32_t http_timeout_ms;    /* default 2000 */
-	uint32_t stats_gid;	     /* of the stats sockets; default CONFIG_GID_NONE: ours */
-	uint32_t stats_clients;	     /* at most so many clients on the stats sockets; default 8 */
+	struct config_user user;
+	uint32_t stats_gid;	/* of the stats sockets; default CONFIG_GID_NONE: ours */
+	uint32_t stats_clients; /* at most so many clients on the stats sockets; default 8 */
 };
 
 /* The defaults, with the built-in list of servers. */

@@ -59,6 +59,14 @@ static bool lock_take(int fd)
 	return !fcntl(fd, F_OFD_SETLK, &whole);
 }
 
+/* Nobody can bring us to write into another file by a link to it in a directory of his own. */
+static int check_links(const struct instance *i, const struct stat *st, struct error *err)
+{
+	if (S_ISREG(st->st_mode) && st->st_nlink == 1)
+		return 0;
+	return error_set(err, EMLINK, "%s is no file of its own", i->path);
+}
+
 /* Opens and locks what is the file at that moment: 0, or a negative errno with the sentence. i->fd
  * stays -1 if the file was removed before it was locked: its owner was ending. */
 static int try_lock(struct instance *i, struct error *err)
@@ -80,6 +88,9 @@ static int try_lock(struct instance *i, struct error *err)
 	if (fstat(fd, &by_fd) < 0 || stat(i->path, &by_path) < 0)
 		goto close_fd;
 	if (by_fd.st_dev != by_path.st_dev || by_fd.st_ino != by_path.st_ino)
+		goto close_fd;
+	ret = check_links(i, &by_fd, err);
+	if (ret)
 		goto close_fd;
 	i->fd = fd;
 	return 0;
@@ -142,6 +153,13 @@ int instance_open(const char *runtime_dir, struct instance **out, struct error *
 undo:
 	instance_close(i);
 	return ret;
+}
+
+void instance_give(const struct instance *instance, uid_t uid)
+{
+	if (fchown(instance->fd, uid, (gid_t)-1) || !instance->has_made_dir)
+		return;
+	(void)!lchown(instance->dir, uid, (gid_t)-1);
 }
 
 void instance_close(struct instance *instance)

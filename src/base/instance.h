@@ -14,6 +14,8 @@
 #ifndef BASE_INSTANCE_H
 #define BASE_INSTANCE_H
 
+#include <sys/types.h>
+
 #include "base/errors.h"
 
 struct instance;
@@ -23,8 +25,12 @@ struct instance;
  */
 int instance_open(const char *runtime_dir, struct instance **out, struct error *err);
 
-/* Removes the file, and the directory if instance_open() made it and it is empty. NULL is a no-op.
- */
+/* Gives to `uid` what instance_open() made; (uid_t)-1 to nobody. */
+void instance_give(const struct instance *instance, uid_t uid);
+
+/* Removes the file, and the directory if instance_open() made it and it is empty, where
+ * the user that the daemon has become may do so: a file that stays is taken over by the next start.
+ * NULL is a no-op. */
 void instance_close(struct instance *instance);
 
 #endif

@@ -57,6 +57,7 @@ int rcu_start(void)
 {
 	struct call_rcu_data *helper;
 	sigset_t all, before;
+	char name[16];
 	int ret;
 
 	if (!has_reader_key) {
@@ -66,15 +67,19 @@ int rcu_start(void)
 		has_reader_key = true;
 	}
 
-	/* liburcu 0.13 gives the helper the signal mask of the thread that creates it. */
+	/* liburcu 0.13 gives the helper the signal mask of the thread that creates it; and the
+	 * name, which another thread could only change through a file that the sandbox does not
+	 * allow to write. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_getname_np(pthread_self(), name, sizeof(name));
+	pthread_setname_np(pthread_self(), "rcu");
 	ret = thread_try();
 	helper = ret ? NULL : get_default_call_rcu_data();
+	pthread_setname_np(pthread_self(), name);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!helper)
 		return ret ? ret : -ENOMEM;
-	pthread_setname_np(get_call_rcu_thread(helper), "rcu");
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/thread.h"
 #include "ctl/endpoint.h"
 #include "ctl/protocol.h"
@@ -311,6 +312,7 @@ static int body(struct thread *self, void *arg)
 	struct epoll_event events[ROUND_MAX];
 	int ret, count, i;
 
+	sandbox_enter_reader();
 	thread_ready(self, 0);
 	for (;;) {
 		ret = thread_poll(self, &pollfd, 1, drop_slow(c));
@@ -326,8 +328,7 @@ static int body(struct thread *self, void *arg)
 	return ret == -ECANCELED ? 0 : ret;
 }
 
-int ctl_new(const struct config *config, struct snapshot_store *store, struct ctl **out,
-	    struct error *err)
+int ctl_new(const struct config *config, struct ctl **out, struct error *err)
 {
 	struct ctl *c = calloc(1, sizeof(*c));
 	unsigned int i;
@@ -335,7 +336,6 @@ int ctl_new(const struct config *config, struct snapshot_store *store, struct ct
 	if (!c)
 		return error_set(err, ENOMEM, "stats socket: out of memory");
 	c->config = config;
-	c->store = store;
 	c->clients_max = config->stats_clients < CLIENTS_MAX ? config->stats_clients : CLIENTS_MAX;
 	for (i = 0; i < ENDPOINTS; i++)
 		c->endpoints[i].fd = -1;
@@ -387,13 +387,27 @@ static void open_shared(struct ctl *c)
 		log_info("%s; statistics are on %s only", err.text, c->endpoints[0].path);
 }
 
-int ctl_start(struct ctl *c, struct error *err)
+int ctl_open(struct ctl *c, struct error *err)
 {
 	int ret = open_own(c, err);
 
-	if (ret)
-		return ret;
-	open_shared(c);
+	if (!ret)
+		open_shared(c);
+	return ret;
+}
+
+void ctl_give(const struct ctl *c, uid_t uid)
+{
+	for (unsigned int i = 0; i < ENDPOINTS; i++)
+		if (c->endpoints[i].fd >= 0)
+			endpoint_give(&c->endpoints[i], uid);
+}
+
+int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err)
+{
+	int ret;
+
+	c->store = store;
 	ret = thread_start(&c->thread, "ctl", body, c);
 	if (!ret)
 		return 0;

@@ -24,9 +24,16 @@
 
 struct ctl;
 
-int ctl_new(const struct config *config, struct snapshot_store *store, struct ctl **out,
-	    struct error *err);
-int ctl_start(struct ctl *c, struct error *err);
+int ctl_new(const struct config *config, struct ctl **out, struct error *err);
+
+/* Makes the sockets, without a thread: clients may connect, and are answered once it is started. An
+ * error if <runtime_dir>/stats can't be had. */
+int ctl_open(struct ctl *c, struct error *err);
+
+/* Gives to `uid` the sockets, and the directories made for them. */
+void ctl_give(const struct ctl *c, uid_t uid);
+
+int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err);
 void ctl_stop(struct ctl *c); /* closes clients, removes the socket files it made */
 void ctl_free(struct ctl *c); /* NULL is a no-op */
 

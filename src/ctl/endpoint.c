@@ -44,8 +44,10 @@ int endpoint_connect(const char *path)
 	return fd;
 }
 
-static void make_directories(const char *path)
+/* Whether it made the last of them. */
+static bool make_directories(const char *path)
 {
+	bool is_made = false;
 	char dir[CONFIG_PATH_MAX];
 	size_t length = strnlen(path, sizeof(dir) - 1);
 	char *slash;
@@ -54,9 +56,10 @@ static void make_directories(const char *path)
 	dir[length] = '\0';
 	for (slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		mkdir(dir, DIR_MODE); /* what fails here is told by bind */
+		is_made = !mkdir(dir, DIR_MODE); /* what fails here is told by bind */
 		*slash = '/';
 	}
+	return is_made;
 }
 
 /* 0 if nobody can be behind that file any more, else why it stays. */
@@ -79,8 +82,8 @@ static int remove_dead(const char *path)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
-/* The file is born with the mode of its socket, less the umask, which is the process's: no other
- * thread of ours makes files. A chmod after that would follow a link. */
+/* The file is born with the mode of its socket, less the umask, which is the process's: there is no
+ * other thread yet. A chmod after that would follow a link. */
 static int bind_address(int fd, const struct sockaddr_un *address)
 {
 	mode_t mask = umask(0);
@@ -117,6 +120,7 @@ static int refuse(int ret, const char *path, struct error *err)
 
 int endpoint_open(struct endpoint *e, const char *path, struct error *err)
 {
+	bool has_made_dir;
 	struct stat st;
 	int fd, ret;
 
@@ -124,7 +128,7 @@ int endpoint_open(struct endpoint *e, const char *path, struct error *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return refuse(-errno, path, err);
-	make_directories(path);
+	has_made_dir = make_directories(path);
 	ret = bind_file(fd, path);
 	if (ret)
 		goto close_fd;
@@ -136,7 +140,8 @@ int endpoint_open(struct endpoint *e, const char *path, struct error *err)
 		unlink(path);
 		goto close_fd;
 	}
-	*e = (struct endpoint){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	*e = (struct endpoint){
+		.fd = fd, .device = st.st_dev, .inode = st.st_ino, .has_made_dir = has_made_dir};
 	memcpy(e->path, path, strlen(path) + 1);
 	return 0;
 
@@ -151,6 +156,17 @@ int endpoint_set_group(struct endpoint *e, gid_t group, struct error *err)
 		return 0;
 	return error_set(err, errno, "can't give %s the group %u: %s", e->path, group,
 			 error_name(-errno));
+}
+
+void endpoint_give(const struct endpoint *e, uid_t uid)
+{
+	char dir[CONFIG_PATH_MAX];
+
+	if (lchown(e->path, uid, (gid_t)-1) || !e->has_made_dir)
+		return;
+	memcpy(dir, e->path, sizeof(dir));
+	*strrchr(dir, '/') = '\0';
+	(void)!lchown(dir, uid, (gid_t)-1);
 }
 
 void endpoint_close(struct endpoint *e)

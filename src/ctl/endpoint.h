@@ -14,6 +14,7 @@
 #ifndef CTL_ENDPOINT_H
 #define CTL_ENDPOINT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/config.h"
@@ -24,12 +25,20 @@ struct endpoint {
 	char path[CONFIG_PATH_MAX];
 	dev_t device; /* identity of our file */
 	ino_t inode;
+	bool has_made_dir; /* the one that the file is in */
 };
 
-/* Makes missing directories of the path (0755). -EADDRINUSE if somebody listens there, or why it
- * can't be had, with one sentence. */
+/* Makes missing directories of the path (0755), which stay. -EADDRINUSE if somebody listens there,
+ * or why it can't be had, with one sentence. */
 int endpoint_open(struct endpoint *e, const char *path, struct error *err);
 int endpoint_set_group(struct endpoint *e, gid_t group, struct error *err);
+
+/* Gives to `uid` the file, and the directory it is in if that was made for it; (uid_t)-1 to nobody.
+ */
+void endpoint_give(const struct endpoint *e, uid_t uid);
+
+/* The file stays where the user that the daemon has become may not remove it: it is dead then, and
+ * the next start replaces it. */
 void endpoint_close(struct endpoint *e);
 
 /* Connects a blocking socket to `path` without waiting: the fd, or -ENOENT, -ECONNREFUSED, ... */

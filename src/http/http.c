@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "http/guard.h"
 #include "http/reply.h"
 #include "http/route.h"
@@ -48,6 +49,13 @@ static void count(struct http_server *server, bool is_rejected)
 	atomic_fetch_add_explicit(&server->requests_total, 1, memory_order_relaxed);
 	if (is_rejected)
 		atomic_fetch_add_explicit(&server->rejected_total, 1, memory_order_relaxed);
+}
+
+/* In each thread of civetweb before it does anything: none of them needs what main may do. */
+static void *on_init_thread(const struct mg_context *mg, int type)
+{
+	sandbox_enter_reader();
+	return NULL;
 }
 
 static int on_init_connection(const struct mg_connection *conn, void **conn_data)
@@ -169,6 +177,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 	};
 	/* clang-format on */
 	const struct mg_callbacks callbacks = {
+		.init_thread = on_init_thread,
 		.begin_request = on_begin_request,
 		.http_error = on_http_error,
 		.log_message = on_log_message,

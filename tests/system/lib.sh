@@ -150,6 +150,8 @@ daemon_prepare() {
 	DAEMON_COUNT=$((DAEMON_COUNT + 1))
 	dir=$TEST_DIR/daemon.$DAEMON_COUNT
 	mkdir -p "$dir"
+	# Its user's, if there is one, as systemd's RuntimeDirectory= is: so it can remove what it makes there.
+	chown scx_gamerd "$dir" 2>/dev/null
 	DAEMON_RUNTIME=$dir/run
 	DAEMON_SOCKET=$dir/scx_stats
 	DAEMON_LOG=$dir/stderr

@@ -4,48 +4,6 @@
 # the kernel throws it out.
 cd "$(dirname "$0")/../.." || exit 1
 
-STATE=/sys/kernel/sched_ext/state
-
-# From 7.0 on a deadline server gives threads of sched_ext a twentieth of a CPU that real-time threads
-# would have for themselves.
-servers_off() {
-	local runtime
-
-	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
-	for runtime in /sys/kernel/debug/sched/ext_server/cpu*/runtime; do
-		[[ ! -e $runtime ]] || echo 0 >"$runtime"
-	done
-}
-
-# A thread that waits for CPU 1, and for SECONDS a real-time thread that does not let it, or until the log
-# has WORDS. Meanwhile nothing of this script may need a file that isn't in the guest's memory: the answers
-# of the host come through a kernel thread of either CPU.
-starve() { # SECONDS [WORDS]
-	local waiter hog
-
-	taskset 2 sh -c 'while :; do :; done' &
-	waiter=$!
-	timeout --signal=KILL "$1" chrt -f 50 taskset 2 sh -c 'while :; do :; done' &
-	hog=$!
-	DAEMON_PIDS+=("$waiter" "$hog")
-	if [[ -n ${2:-} ]]; then
-		until log_has "$2" || ! kill -0 "$hog" 2>/dev/null; do
-			pause 0.2
-		done
-		kill -TERM "$hog" 2>/dev/null
-	fi
-	wait "$hog" 2>/dev/null
-	kill -KILL "$waiter"
-	wait "$waiter" 2>/dev/null
-}
-
-log_has() { # WORDS
-	local lines
-
-	mapfile -t lines <"$DAEMON_LOG"
-	[[ ${lines[*]} == *"$1"* ]]
-}
-
 is_back() {
 	[[ $(<$STATE) == enabled ]] && holds '.mode == "sched"'
 }
@@ -128,7 +86,7 @@ required() {
 }
 
 if [[ -n ${VM_KERNEL:-} ]]; then
-	. tests/system/lib.sh
+	. tests/vm/guest.sh
 	need taskset chrt
 	servers_off
 	early_warning

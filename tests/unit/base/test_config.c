@@ -71,6 +71,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c.timeout_ms, 10000);
 	assert_int_equal(c.http_threads, 6);
 	assert_int_equal(c.http_timeout_ms, 2000);
+	assert_string_equal(c.user.name, "scx_gamerd");
+	assert_false(c.user.is_required);
 	assert_int_equal(c.stats_gid, CONFIG_GID_NONE);
 	assert_int_equal(c.stats_clients, 8);
 	assert_int_equal(c.server_count, 10);
@@ -103,6 +105,8 @@ static void test_every_key_is_taken(void **state)
 	assert_int_equal(c.timeout_ms, 20000);
 	assert_int_equal(c.http_threads, 2);
 	assert_int_equal(c.http_timeout_ms, 500);
+	assert_string_equal(c.user.name, "root");
+	assert_true(c.user.is_required);
 	assert_int_equal(c.stats_gid, 0);
 	assert_int_equal(c.stats_clients, 3);
 	assert_int_equal(c.server_count, 2);
@@ -220,6 +224,18 @@ static void test_group(void **state)
 	assert_int_equal(c.stats_gid, 0);
 	assert_int_equal(parse(&c, "{\"stats_group\": \"\"}", NULL), 0);
 	assert_int_equal(c.stats_gid, CONFIG_GID_NONE);
+}
+
+static void test_user(void **state)
+{
+	struct config c;
+
+	assert_refused("{\"user\": \"no such user\"}",
+		       "test.json: user: there is no user \"no such user\"");
+	assert_refused("{\"user\": 0}", "test.json: user must be a string");
+	config_init(&c);
+	assert_int_equal(parse(&c, "{\"user\": \"\"}", NULL), 0);
+	assert_string_equal(c.user.name, "");
 }
 
 static void test_server_entries(void **state)
@@ -397,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_ring_is_a_page_at_least),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_server_entries),
 		cmocka_unit_test(test_servers_with_the_same_comm),
 		cmocka_unit_test(test_servers_extra_adds_and_replaces),

@@ -228,6 +228,57 @@ static void test_what_cannot_be_done_is_said(void **state)
 	assert_int_equal(instance_open(dir, &instance, &err), -ELOOP);
 }
 
+/* In a directory of another user's a name may lead to a file of ours that is not to be written. */
+static void test_another_name_of_a_file(void **state)
+{
+	struct instance *instance;
+	char other[96], text[16] = "";
+	struct error err;
+	FILE *file;
+
+	snprintf(other, sizeof(other), "%s/other", root);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	write_file(other, "untouched");
+	assert_int_equal(link(other, path), 0);
+	assert_int_equal(instance_open(dir, &instance, &err), -EMLINK);
+	assert_non_null(strstr(err.text, path));
+	file = fopen(other, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_string_equal(text, "untouched");
+}
+
+static uid_t owner_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(name, &st), 0);
+	return st.st_uid;
+}
+
+/* The file, and the directory only if it was made for it. */
+static void test_give(void **state)
+{
+	struct instance *instance;
+
+	if (geteuid() != 0) {
+		print_message("skipped: only root can give files away\n");
+		skip();
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		if (i)
+			assert_int_equal(mkdir(dir, 0755), 0);
+		assert_int_equal(instance_open(dir, &instance, NULL), 0);
+		instance_give(instance, (uid_t)-1);
+		assert_int_equal(owner_of(path), 0);
+		instance_give(instance, 65534);
+		assert_int_equal(owner_of(path), 65534);
+		assert_int_equal(owner_of(dir), i ? 0 : 65534);
+		instance_close(instance);
+	}
+}
+
 #define STARTERS 8
 #define ROUNDS 100
 
@@ -277,6 +328,8 @@ int main(void)
 		TEST(test_readers_hold_no_lock),
 		TEST(test_dead_pid_is_not_called_running),
 		TEST(test_what_cannot_be_done_is_said),
+		TEST(test_another_name_of_a_file),
+		TEST(test_give),
 		TEST(test_starters_racing),
 	};
 

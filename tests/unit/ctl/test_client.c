@@ -118,8 +118,9 @@ static void daemon_start(struct daemon *d)
 	struct error err;
 
 	assert_int_equal(world_start(&d->world, 8), 0);
-	assert_int_equal(ctl_new(&config, d->world.store, &d->ctl, &err), 0);
-	assert_int_equal(ctl_start(d->ctl, &err), 0);
+	assert_int_equal(ctl_new(&config, &d->ctl, &err), 0);
+	assert_int_equal(ctl_open(d->ctl, &err), 0);
+	assert_int_equal(ctl_start(d->ctl, d->world.store, &err), 0);
 }
 
 static void daemon_stop(struct daemon *d)

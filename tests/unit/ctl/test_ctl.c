@@ -42,7 +42,7 @@ static int setup(void **state)
 	snprintf(config.scx_stats_path, sizeof(config.scx_stats_path), "%s/scx/root/stats", dir);
 	snprintf(own_path, sizeof(own_path), "%s/stats", dir);
 	config.stats_clients = 4;
-	return ctl_new(&config, world.store, &ctl, &err);
+	return ctl_new(&config, &ctl, &err);
 }
 
 static int teardown(void **state)
@@ -55,11 +55,18 @@ static int teardown(void **state)
 	return system(command);
 }
 
+static int open_and_start(struct error *err)
+{
+	int ret = ctl_open(ctl, err);
+
+	return ret ? ret : ctl_start(ctl, world.store, err);
+}
+
 static int start(void **state)
 {
 	struct error err;
 
-	return ctl_start(ctl, &err);
+	return open_and_start(&err);
 }
 
 static int stop(void **state)
@@ -316,7 +323,7 @@ static void test_mode_and_group(void **state)
 	for (unsigned int i = 0; i < 2; i++) {
 		config.stats_gid = i ? getgid() + (getuid() ? 0 : 1234) : CONFIG_GID_NONE;
 		mask = umask(i ? 0177 : 0);
-		assert_int_equal(ctl_start(ctl, &err), 0);
+		assert_int_equal(open_and_start(&err), 0);
 		assert_int_equal(umask(mask), i ? 0177 : 0);
 		assert_int_equal(lstat(own_path, &st), 0);
 		assert_int_equal(st.st_mode, S_IFSOCK | 0660);
@@ -346,6 +353,22 @@ static void test_files(void **state)
 	assert_int_equal(lstat(config.scx_stats_path, &st), -1);
 }
 
+/* Who comes between the making of the sockets and the start of the thread is answered, too. */
+static void test_opened_before_it_is_started(void **state)
+{
+	struct pollfd pollfd = {.events = POLLIN};
+	struct error err;
+
+	assert_int_equal(ctl_open(ctl, &err), 0);
+	pollfd.fd = dial(own_path);
+	say(pollfd.fd, "{\"req\":\"stats\"}\n");
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+	assert_int_equal(ctl_start(ctl, world.store, &err), 0);
+	assert_int_equal(hear_errno(pollfd.fd), 0);
+	close(pollfd.fd);
+	ctl_stop(ctl);
+}
+
 /* A file that a dead process left behind. */
 static void make_dead(const char *path)
 {
@@ -364,7 +387,7 @@ static void test_dead_is_replaced(void **state)
 	make_dead(own_path);
 	make_dead(config.scx_stats_path);
 	assert_int_equal(endpoint_connect(own_path), -ECONNREFUSED);
-	assert_int_equal(ctl_start(ctl, &err), 0);
+	assert_int_equal(open_and_start(&err), 0);
 	fd = dial(config.scx_stats_path);
 	say(fd, "{\"req\":\"stats\"}\n");
 	assert_int_equal(hear_errno(fd), 0);
@@ -382,7 +405,7 @@ static void test_living_is_kept(void **state)
 	/* another scheduler on the ecosystem's path: we go without it, and leave it there */
 	assert_int_equal(endpoint_open(&other, config.scx_stats_path, &err), 0);
 	assert_int_equal(lstat(config.scx_stats_path, &before), 0);
-	assert_int_equal(ctl_start(ctl, &err), 0);
+	assert_int_equal(open_and_start(&err), 0);
 	fd = dial(own_path);
 	close(fd);
 	ctl_stop(ctl);
@@ -392,7 +415,7 @@ static void test_living_is_kept(void **state)
 
 	/* our own path taken: that is an error */
 	assert_int_equal(endpoint_open(&other, own_path, &err), 0);
-	assert_int_equal(ctl_start(ctl, &err), -EADDRINUSE);
+	assert_int_equal(open_and_start(&err), -EADDRINUSE);
 	assert_non_null(strstr(err.text, own_path));
 	endpoint_close(&other);
 }
@@ -404,7 +427,7 @@ static void test_taken_over(void **state)
 	struct error err;
 	struct stat st;
 
-	assert_int_equal(ctl_start(ctl, &err), 0);
+	assert_int_equal(open_and_start(&err), 0);
 	unlink(config.scx_stats_path);
 	assert_int_equal(endpoint_open(&other, config.scx_stats_path, &err), 0);
 	ctl_stop(ctl);
@@ -421,7 +444,7 @@ static void test_no_socket_is_kept(void **state)
 
 	assert_non_null(file);
 	fclose(file);
-	assert_int_equal(ctl_start(ctl, &err), -EEXIST);
+	assert_int_equal(open_and_start(&err), -EEXIST);
 	assert_int_equal(lstat(own_path, &st), 0);
 	unlink(own_path);
 }
@@ -439,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_counters, start, stop),
 		cmocka_unit_test_setup_teardown(test_files, start, stop),
 		cmocka_unit_test(test_mode_and_group),
+		cmocka_unit_test(test_opened_before_it_is_started),
 		cmocka_unit_test(test_dead_is_replaced),
 		cmocka_unit_test(test_living_is_kept),
 		cmocka_unit_test(test_taken_over),
