@@ -94,11 +94,12 @@ static void roles_pause_bpf(void *ctx, bool is_paused)
 	loader_pause_proc_events(((struct daemon *)ctx)->loader, is_paused);
 }
 
-/* References held at a time: one by each HTTP worker, the baseline of each stats client and the
- * snapshot ctl compares with it, the baseline of --stats and its current one. */
+/* References held at a time: one by each HTTP worker, the baseline of each stats client (a reload
+ * may allow more of them) and the snapshot ctl compares with it, the baseline of --stats and its
+ * current one. */
 static unsigned int count_readers(const struct config *config)
 {
-	return config->http_threads + config->stats_clients + 1 + 2;
+	return config->http_threads + CTL_CLIENTS_MAX + 1 + 2;
 }
 
 static int start_queue(struct daemon *d, struct error *err)

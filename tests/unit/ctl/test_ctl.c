@@ -276,6 +276,42 @@ static void test_idle_client_gives_way(void **state)
 	wait_for_clients(0);
 }
 
+static void ask(int fd)
+{
+	say(fd, "{\"req\":\"stats\"}\n");
+	assert_int_equal(hear_errno(fd), 0);
+}
+
+/* Raised, there are more places at once; lowered, the idle ones too many go when one more comes. */
+static void test_limit_changes(void **state)
+{
+	struct config next = config;
+	int fds[6], extra, i;
+
+	wait_for_clients(0);
+	next.stats_clients = 6;
+	ctl_reload(ctl, &next);
+	for (i = 0; i < 6; i++) {
+		fds[i] = dial(own_path);
+		ask(fds[i]);
+	}
+	wait_for_clients(6);
+	next.stats_clients = 2;
+	ctl_reload(ctl, &next);
+	ask(fds[0]); /* nobody is closed for that alone */
+	wait_for_clients(6);
+	extra = dial(own_path);
+	ask(extra);
+	wait_for_clients(2);
+	ask(fds[0]);
+	assert_null(hear(fds[5]));
+	close(extra);
+	for (i = 0; i < 6; i++)
+		close(fds[i]);
+	wait_for_clients(0);
+	ctl_reload(ctl, &config);
+}
+
 /* One that asks and never reads is dropped; meanwhile the other is served. */
 static void test_slow_reader(void **state)
 {
@@ -434,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_framing, start, stop),
 		cmocka_unit_test_setup_teardown(test_oversized, start, stop),
 		cmocka_unit_test_setup_teardown(test_too_many_clients, start, stop),
+		cmocka_unit_test_setup_teardown(test_limit_changes, start, stop),
 		cmocka_unit_test_setup_teardown(test_idle_client_gives_way, start, stop),
 		cmocka_unit_test_setup_teardown(test_slow_reader, start, stop),
 		cmocka_unit_test_setup_teardown(test_counters, start, stop),
