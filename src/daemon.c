@@ -65,6 +65,11 @@ static int roles_next(void *ctx, const uint32_t *tgid, uint32_t *next)
 	return loader_role_next(((struct daemon *)ctx)->loader, tgid, next);
 }
 
+static int roles_reload(void *ctx, const struct config *config)
+{
+	return loader_reload(((struct daemon *)ctx)->loader, config);
+}
+
 static void roles_selftest(void *ctx, uint32_t tgid)
 {
 	loader_filter_selftest(((struct daemon *)ctx)->loader, tgid);
@@ -144,6 +149,7 @@ static int new_detect(struct daemon *d, struct error *err)
 				     .get = roles_get,
 				     .next = roles_next,
 				     .filter_fd = loader_filter_fd(d->loader),
+				     .reload = roles_reload,
 				     .selftest = roles_selftest,
 				     .offer_bpf = roles_offer_bpf,
 				     .pause_bpf = roles_pause_bpf};

@@ -103,12 +103,33 @@ static void test_lost(void **state)
 	inbox_fini(&box);
 }
 
+static void test_config(void **state)
+{
+	struct config *old = calloc(1, sizeof(*old)), *new = calloc(1, sizeof(*new)), *taken;
+	struct pollfd fd;
+
+	assert_non_null(old);
+	assert_non_null(new);
+	assert_int_equal(inbox_init(&box), 0);
+	assert_null(inbox_take_config(&box));
+	inbox_put_config(&box, old);
+	inbox_put_config(&box, new); /* frees the one that nobody took */
+	fd = (struct pollfd){.fd = box.fd, .events = POLLIN};
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	taken = inbox_take_config(&box);
+	assert_ptr_equal(taken, new);
+	assert_null(inbox_take_config(&box));
+	inbox_put_config(&box, taken); /* freed with the box */
+	inbox_fini(&box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_overflow),
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
