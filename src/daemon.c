@@ -313,6 +313,26 @@ void daemon_stop(struct daemon *d)
 	free(d);
 }
 
+int daemon_reload(struct daemon *d, const struct config *next, char *restart, size_t size,
+		  struct error *err)
+{
+	struct config config = d->config;
+	int r;
+
+	config_change(&config, next, restart, size);
+	r = detect_reload(d->detect, &config, err);
+	if (r)
+		return r;
+	ctl_reload(d->ctl, &config);
+	d->config = config;
+	return 0;
+}
+
+void daemon_count_reload(struct daemon *d, bool is_taken)
+{
+	atomic_fetch_add(is_taken ? &d->gather.reloads_total : &d->gather.reload_errors_total, 1);
+}
+
 int daemon_scheduler_fd(const struct daemon *d)
 {
 	return scheduler_fd(&d->scheduler);
