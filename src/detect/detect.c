@@ -273,9 +273,11 @@ static void reload_if_due(struct detect *d)
 	config = inbox_take_config(&d->inbox);
 	if (!config)
 		return;
+	charge(d);
 	d->config = *config;
 	free(config);
 	r = d->roles.reload(d->roles.ctx, &d->config);
+	budget_skip(&d->budget, thread_cpu_ns()); /* no event's fault */
 	if (r < 0)
 		log_error("can't give the kernel side the new list of names: %s", error_name(r));
 	tracker_relist(&d->tracker);
