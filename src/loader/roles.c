@@ -84,7 +84,10 @@ int roles_set_names(struct loader *l, const struct config *config)
 	int fd = bpf_map__fd(l->trace->maps.server_names);
 	int ret = fill_names(fd, config);
 
-	return ret ? ret : drop_other_names(fd, config);
+	if (!ret)
+		ret = drop_other_names(fd, config);
+	__atomic_fetch_add(&l->trace->bss->names_generation, 1, __ATOMIC_RELEASE);
+	return ret;
 }
 
 int loader_role_apply(struct loader *l, const struct role_request *request)

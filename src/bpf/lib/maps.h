@@ -74,6 +74,7 @@ bool cfg_grant_at_exec = true;
 /* Shared with user space by mmap. */
 __u32 roles_generation;	 /* one more after each change of tgid_roles; starts at 1 */
 __u32 roles_total;	 /* entries in tgid_roles */
+__u32 names_generation;	 /* one more after each change of server_names */
 __u32 selftest_tgid;	 /* the filter passes this process's forks; 0: none */
 __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */
