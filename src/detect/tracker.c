@@ -251,7 +251,7 @@ static void on_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t so
 		if (r == 0 && !rules_is_listed(t->config, comm))
 			return;
 	}
-	if (r == 0)
+	if (r >= 0)
 		r = sighting_open(&s, &t->roles, pid, time_ns, source);
 	if (r < 0) {
 		on_gone(t, pid);
