@@ -32,6 +32,7 @@
 #include "base/rcu.h"
 #include "base/sandbox.h"
 #include "base/thread.h"
+#include "bridge.h"
 #include "gather.h"
 #include "loader/topology.h"
 #include "scheduler.h"
@@ -53,76 +54,17 @@ struct daemon {
 	struct detect *detect;
 	struct ctl *ctl;
 	struct http_server *http;
-	struct loader_proc_sink proc_sink;
-	struct loader_silence_sink silence_sink;
+	struct bridge bridge;
 	struct scheduler scheduler;
 	bool has_rcu;
 };
 
-/* detect's view of the loader */
-
-static int roles_apply(void *ctx, const struct role_request *request)
-{
-	return loader_role_apply(((struct daemon *)ctx)->loader, request);
-}
-
-static int roles_get(void *ctx, uint32_t tgid, struct role_entry *out)
-{
-	return loader_role_get(((struct daemon *)ctx)->loader, tgid, out);
-}
-
-static int roles_next(void *ctx, const uint32_t *tgid, uint32_t *next)
-{
-	return loader_role_next(((struct daemon *)ctx)->loader, tgid, next);
-}
-
-static void roles_selftest(void *ctx, uint32_t tgid)
-{
-	loader_filter_selftest(((struct daemon *)ctx)->loader, tgid);
-}
-
-static void offer_event(void *ctx, const struct event *event)
-{
-	detect_offer(ctx, event);
-}
-
-static void events_lost(void *ctx)
-{
-	detect_lost(ctx);
-}
-
-static bool roles_offer_bpf(void *ctx, struct detect *detect)
-{
-	struct daemon *d = ctx;
-
-	d->proc_sink = (struct loader_proc_sink){
-		.ctx = detect, .offer = offer_event, .lost = events_lost};
-	return loader_offer_proc_events(d->loader, &d->proc_sink);
-}
-
-static void roles_pause_bpf(void *ctx, bool is_paused)
-{
-	loader_pause_proc_events(((struct daemon *)ctx)->loader, is_paused);
-}
-
-static void connector_silent(void *ctx)
-{
-	detect_silent(ctx);
-}
-
-static void roles_watch_connector(void *ctx, struct detect *detect)
-{
-	struct daemon *d = ctx;
-
-	d->silence_sink = (struct loader_silence_sink){.ctx = detect, .silent = connector_silent};
-	loader_watch_connector(d->loader, &d->silence_sink);
-}
-
-/* References held at a time: one by each HTTP worker, the baseline of each stats client and the
- * snapshot ctl compares with it, the baseline of --stats and its current one. */
+/* References held at a time: one by each HTTP worker, the baseline of each stats client (a reload
+ * may allow more of them) and the snapshot ctl compares with it, the baseline of --stats and its
+ * current one. */
 static unsigned int count_readers(const struct config *config)
 {
-	return config->http_threads + config->stats_clients + 1 + 2;
+	return config->http_threads + CTL_CLIENTS_MAX + 1 + 2;
 }
 
 static int start_queue(struct daemon *d, struct error *err)
@@ -162,15 +104,7 @@ static int start_pipeline(struct daemon *d, struct error *err)
 
 static int new_detect(struct daemon *d, struct error *err)
 {
-	struct detect_roles roles = {.ctx = d,
-				     .apply = roles_apply,
-				     .get = roles_get,
-				     .next = roles_next,
-				     .filter_fd = loader_filter_fd(d->loader),
-				     .selftest = roles_selftest,
-				     .offer_bpf = roles_offer_bpf,
-				     .pause_bpf = roles_pause_bpf,
-				     .watch_connector = roles_watch_connector};
+	struct detect_roles roles = bridge_roles(&d->bridge, d->loader);
 	struct evq_producer *producer;
 	int r;
 
@@ -368,6 +302,26 @@ void daemon_stop(struct daemon *d)
 		rcu_stop();
 	instance_close(d->instance);
 	free(d);
+}
+
+int daemon_reload(struct daemon *d, const struct config *next, char *restart, size_t size,
+		  struct error *err)
+{
+	struct config config = d->config;
+	int r;
+
+	config_change(&config, next, restart, size);
+	r = detect_reload(d->detect, &config, err);
+	if (r)
+		return r;
+	ctl_reload(d->ctl, &config);
+	d->config = config;
+	return 0;
+}
+
+void daemon_count_reload(struct daemon *d, bool is_taken)
+{
+	atomic_fetch_add(is_taken ? &d->gather.reloads_total : &d->gather.reload_errors_total, 1);
 }
 
 int daemon_scheduler_fd(const struct daemon *d)

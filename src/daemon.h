@@ -4,8 +4,8 @@
  *
  * Owner:    main; one per process.
  * Threads:  main only.
- * Blocking: start takes as long as the BPF verifier, the self-test and the first scan (well below a
- *           second); stop as long as the slowest thread needs to leave its poll.
+ * Blocking: reload never; start takes as long as the BPF verifier, the self-test and the first scan
+ * (well below a second); stop as long as the slowest thread needs to leave its poll.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -24,6 +24,14 @@ int daemon_start(const struct config *config, const struct options *options, str
 
 /* Detaches first, then stops every thread and frees everything. NULL is a no-op. */
 void daemon_stop(struct daemon *d);
+
+/* Takes over from *next what may change while the daemon runs, or, with an error, nothing. The keys
+ * of what else differs are written to `restart`, as by config_change(). */
+int daemon_reload(struct daemon *d, const struct config *next, char *restart, size_t size,
+		  struct error *err);
+
+/* For the metrics: the configuration was read again, and taken over or refused. */
+void daemon_count_reload(struct daemon *d, bool is_taken);
 
 struct snapshot_store *daemon_store(struct daemon *d);
 

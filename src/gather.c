@@ -114,6 +114,8 @@ static void collect_self(const struct gather *g, struct metrics *m)
 	for (unsigned int i = 0; i < GATHER_OWN && m->feature_count < FEATURE_MAX; i++)
 		m->features[m->feature_count++] = g->own[i];
 	m->started_ns = g->started_ns;
+	m->reloads_total = atomic_load(&g->reloads_total);
+	m->reload_errors_total = atomic_load(&g->reload_errors_total);
 	m->cpu_ns_total = clock_read(CLOCK_PROCESS_CPUTIME_ID);
 	m->rss_bytes = read_rss_bytes(g->statm_fd);
 	m->thread_count = thread_usage(m->threads, THREAD_MAX + 1);

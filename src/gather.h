@@ -28,7 +28,8 @@ struct gather {
 	_Atomic(struct detect *) detect;    /* NULL until started, and again before it is freed */
 	_Atomic(struct ctl *) ctl;	    /* likewise */
 	_Atomic(struct http_server *) http; /* likewise */
-	int statm_fd;			    /* /proc/self/statm */
+	_Atomic uint64_t reloads_total, reload_errors_total;
+	int statm_fd; /* /proc/self/statm */
 };
 
 void gather_init(struct gather *g, struct loader *loader, struct scheduler *scheduler,

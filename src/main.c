@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * scx_gamerd: command line in, daemon up, signals awaited, daemon down. Exit status 0 after SIGINT
- * or SIGTERM, 1 with one sentence when a start is refused, 2 when it was the command line or the
- * configuration: no restart helps against these.
+ * scx_gamerd: command line in, daemon up, signals awaited, daemon down. SIGHUP has the
+ * configuration read again, but for a daemon in a terminal. Exit status 0 after SIGINT or SIGTERM,
+ * 1 with one sentence when a start is refused, 2 when it was the command line or the configuration:
+ * no restart helps against these.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,8 @@
 #define STATUS_REFUSED 2 /* command line or configuration; the unit knows it, too */
 
 static struct thread main_thread;
+static bool does_hangup_end;   /* SIGHUP ends the daemon */
+static bool is_config_refused; /* when it was last read again */
 
 /* A descriptor that is closed would be the next file that is opened: log and statistics would go
  * into a socket. */
@@ -54,21 +57,32 @@ static int load_config(const struct options *options, struct config *config, str
 	return r ? r : config_environment(config, err);
 }
 
-/* The signals that end the daemon are blocked, and told of by an fd: that, or -errno. One that was
+/* The kernel sends SIGHUP when this terminal goes away. */
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* The signals for the daemon are blocked, and told of by an fd: that, or -errno. One that was
  * ignored at the start, as nohup and shells do, stays so: blocked, it would be delivered to the fd.
  * All others are left to the kernel, so that Ctrl-Z and Ctrl-\ work, but for SIGPIPE: a reader that
  * is gone is an error of the write. */
 static int block_signals(void)
 {
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int awaited[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		if (!sigaction(ends[i], NULL, &action) && action.sa_handler != SIG_IGN)
-			sigaddset(&set, ends[i]);
+	for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++)
+		if (!sigaction(awaited[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&set, awaited[i]);
+	does_hangup_end = has_terminal();
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -108,8 +122,61 @@ static bool are_stats_read(int r)
 
 static void announce(struct daemon *d)
 {
-	notify_send(daemon_is_scheduling(d) ? "READY=1\nSTATUS=Scheduling"
-					    : "READY=1\nSTATUS=Observing");
+	char state[128];
+
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%s",
+		 daemon_is_scheduling(d) ? "Scheduling" : "Observing",
+		 is_config_refused ? "; the new configuration was refused, see the log" : "");
+	notify_send(state);
+}
+
+static void announce_reload(void)
+{
+	char state[64];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)(clock_now_ns() / NSEC_PER_USEC));
+	notify_send(state);
+}
+
+/* All or nothing. */
+static void reload(struct daemon *d, const struct options *options)
+{
+	char restart[CONFIG_KEYS_MAX];
+	struct config config;
+	struct error err;
+	int r;
+
+	announce_reload();
+	config_init(&config);
+	r = load_config(options, &config, &err);
+	if (!r)
+		r = daemon_reload(d, &config, restart, sizeof(restart), &err);
+	if (r)
+		log_error("the configuration stays as it was: %s", err.text);
+	else
+		log_info("the configuration was read again");
+	if (!r && restart[0])
+		log_warning("%s: a restart is needed for these", restart);
+	is_config_refused = r;
+	daemon_count_reload(d, !r);
+	announce(d);
+}
+
+/* After signal_fd was readable; false if the daemon is to end. */
+static bool take_signals(int signal_fd, struct daemon *d, const struct options *options)
+{
+	struct signalfd_siginfo info;
+	bool has_hung_up = false;
+
+	while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGHUP || does_hangup_end)
+			return false;
+		has_hung_up = true;
+	}
+	if (has_hung_up)
+		reload(d, options);
+	return true;
 }
 
 /* For poll(2): until the earlier of two times, of which 0 is never. */
@@ -128,14 +195,15 @@ static bool is_due(uint64_t due_ns)
 	return due_ns && clock_now_ns() >= due_ns;
 }
 
-/* Until a signal; prints every interval if there is one, and stands in for the scheduler. */
-static int run_until_signal(int signal_fd, struct daemon *d, double interval_s,
+/* Until a signal ends it; prints every interval if there is one, and stands in for the scheduler.
+ */
+static int run_until_signal(int signal_fd, struct daemon *d, const struct options *options,
 			    struct output *output)
 {
 	struct pollfd fds[3] = {{.fd = signal_fd, .events = POLLIN},
 				{.events = POLLIN},
 				{.fd = -1, .events = POLLOUT}};
-	uint64_t interval_ns = (uint64_t)(interval_s * (double)NSEC_PER_SEC);
+	uint64_t interval_ns = (uint64_t)(options->interval_s * (double)NSEC_PER_SEC);
 	uint64_t next_ns = clock_now_ns() + interval_ns;
 	const struct snapshot *base = NULL;
 	struct error err;
@@ -151,7 +219,7 @@ static int run_until_signal(int signal_fd, struct daemon *d, double interval_s,
 			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
 		if (r < 0)
 			log_error("the main loop failed: %s", error_name(r));
-		if (r < 0 || fds[0].revents)
+		if (r < 0 || (fds[0].revents && !take_signals(signal_fd, d, options)))
 			break;
 		if (fds[1].revents || is_due(daemon_scheduler_due_ns(d))) {
 			r = daemon_scheduler_event(d, &err);
@@ -202,7 +270,7 @@ static int run(const struct config *config, const struct options *options)
 	daemon_describe(d, text, sizeof(text));
 	log_info("ready: %s", text);
 	announce(d);
-	r = run_until_signal(signal_fd, d, options->interval_s, &output);
+	r = run_until_signal(signal_fd, d, options, &output);
 	notify_send("STOPPING=1");
 	daemon_stop(d);
 	output_fini(&output);

@@ -68,7 +68,8 @@ void options_usage(FILE *out)
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this\n"
 	      "\n"
-	      "Logs go to stderr. SIGINT and SIGTERM end it with status 0.\n",
+	      "Logs go to stderr. SIGINT and SIGTERM end it with status 0. SIGHUP has it read the\n"
+	      "settings again; in a terminal, it ends it.\n",
 	      out);
 }
 

@@ -2,7 +2,6 @@
 #include "base/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -11,10 +10,12 @@
 #include <unistd.h>
 
 #include "base/config_servers.h"
+#include "base/file.h"
 #include "base/server.h"
 
 #define FILE_MAX_BYTES (64 * 1024)
 #define MIB (1024u * 1024u)
+#define DESCRIPTION "%-20s  %-7s  %-26s  %-23s  %-7s  %s\n"
 
 enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
@@ -31,8 +32,8 @@ enum setting_type {
 struct setting {
 	const char *key;
 	enum setting_type type;
-	size_t offset;		  /* of the field in struct config */
-	size_t size;		  /* of a path's field */
+	bool is_live;		  /* may change while the daemon runs */
+	size_t offset, size;	  /* of the field in struct config */
 	uint32_t min, max;	  /* of a number */
 	uint32_t value;		  /* default of a number, bool or enum */
 	const char *const *names; /* of an enum, by value; NULL ends */
@@ -41,29 +42,46 @@ struct setting {
 	const char *help;
 };
 
-#define NAMED(field) .key = #field, .offset = offsetof(struct config, field)
-#define PATH(field, text_, is_optional_, help_)              \
-	{                                                    \
-		NAMED(field),                                \
-		.type = SETTING_PATH,                        \
-		.size = sizeof(((struct config *)0)->field), \
-		.text = text_,                               \
-		.is_optional = is_optional_,                 \
-		.help = help_,                               \
+/* When a change of the setting takes effect. */
+#define LIVE .is_live = true
+#define RESTART .is_live = false
+
+#define FIELD(field) \
+	.offset = offsetof(struct config, field), .size = sizeof(((struct config *)0)->field)
+#define NAMED(field) .key = #field, FIELD(field)
+#define PATH(field, when, text_, is_optional_, help_) \
+	{                                             \
+		NAMED(field),                         \
+		when,                                 \
+		.type = SETTING_PATH,                 \
+		.text = text_,                        \
+		.is_optional = is_optional_,          \
+		.help = help_,                        \
 	}
-#define BOOL(field, value_, help_) \
-	{NAMED(field), .type = SETTING_BOOL, .value = value_, .help = help_}
-#define NAME(field, names_, value_, help_) \
-	{NAMED(field), .type = SETTING_NAME, .names = names_, .value = value_, .help = help_}
-#define NUMBER(field, type_, min_, max_, value_, help_) \
-	{NAMED(field), .type = type_, .min = min_, .max = max_, .value = value_, .help = help_}
-#define GROUP(key_, field_, help_)                  \
-	{.key = key_,                               \
-	 .offset = offsetof(struct config, field_), \
-	 .type = SETTING_GROUP,                     \
+#define BOOL(field, when, value_, help_) \
+	{NAMED(field), when, .type = SETTING_BOOL, .value = value_, .help = help_}
+#define NAME(field, when, names_, value_, help_) \
+	{NAMED(field), when, .type = SETTING_NAME, .names = names_, .value = value_, .help = help_}
+#define NUMBER(field, when, type_, min_, max_, value_, help_)                            \
+	{                                                                                \
+		NAMED(field),	 when,		.type = type_, .min = min_, .max = max_, \
+		.value = value_, .help = help_,                                          \
+	}
+#define GROUP(key_, when, field, help_) \
+	{.key = key_, FIELD(field), when, .type = SETTING_GROUP, .help = help_}
+/* The list and, behind it, its length. */
+#define LIST(key_, when, type_, help_)                                         \
+	{.key = key_,                                                          \
+	 when,                                                                 \
+	 .offset = offsetof(struct config, servers),                           \
+	 .size = sizeof(((struct config *)0)->servers) + sizeof(unsigned int), \
+	 .type = type_,                                                        \
 	 .help = help_}
-#define USER(field, text_, help_) {NAMED(field), .type = SETTING_USER, .text = text_, .help = help_}
-#define LIST(key_, type_, help_) {.key = key_, .type = type_, .help = help_}
+#define USER(field, when, text_, help_) \
+	{NAMED(field), when, .type = SETTING_USER, .text = text_, .help = help_}
+_Static_assert(offsetof(struct config, server_count) ==
+		       offsetof(struct config, servers) + sizeof(((struct config *)0)->servers),
+	       "LIST() describes both");
 
 static const char *const source_names[] = {
 	[CONFIG_SOURCE_AUTO] = "auto",
@@ -82,40 +100,45 @@ static const char *const measure_names[] = {
 
 /* In the order in which they are applied: the list of servers before what is added to it. */
 static const struct setting settings[] = {
-	PATH(runtime_dir, "/run/scx_gamerd", false,
+	PATH(runtime_dir, RESTART, "/run/scx_gamerd", false,
 	     "directory of the pid file and the stats socket"),
-	PATH(scx_stats_path, "/var/run/scx/root/stats", true,
+	PATH(scx_stats_path, RESTART, "/var/run/scx/root/stats", true,
 	     "second stats socket, where the tools of sched_ext look; \"\" for none"),
-	NAME(source, source_names, CONFIG_SOURCE_AUTO,
+	NAME(source, RESTART, source_names, CONFIG_SOURCE_AUTO,
 	     "where events of processes come from; auto takes the first that works"),
-	LIST("servers", SETTING_SERVERS, "names that may get a role, instead of the built-in ones"),
-	LIST("servers_extra", SETTING_EXTRA, "more of them; one with the same name is replaced"),
-	BOOL(grant_at_exec, true,
+	LIST("servers", LIVE, SETTING_SERVERS,
+	     "names that may get a role, instead of the built-in ones"),
+	LIST("servers_extra", LIVE, SETTING_EXTRA,
+	     "more of them; one with the same name is replaced"),
+	BOOL(grant_at_exec, LIVE, true,
 	     "the kernel side grants a role at exec, before user space has looked"),
-	NUMBER(scan_interval_ms, SETTING_NUMBER, 100, 3600000, 5000,
+	NUMBER(scan_interval_ms, RESTART, SETTING_NUMBER, 100, 3600000, 5000,
 	       "period of the /proc scan, used only where there are no events"),
-	NUMBER(roles_max, SETTING_NUMBER, 1, SERVERS_MAX, 64, "processes with a role, in all"),
-	NUMBER(roles_per_uid_max, SETTING_NUMBER, 1, SERVERS_MAX, 8,
+	NUMBER(roles_max, LIVE, SETTING_NUMBER, 1, SERVERS_MAX, 64,
+	       "processes with a role, in all"),
+	NUMBER(roles_per_uid_max, LIVE, SETTING_NUMBER, 1, SERVERS_MAX, 8,
 	       "processes with a role, of one user"),
-	NUMBER(receive_buffer_bytes, SETTING_NUMBER, 65536, 256 * MIB, 8 * MIB,
+	NUMBER(receive_buffer_bytes, RESTART, SETTING_NUMBER, 65536, 256 * MIB, 8 * MIB,
 	       "buffer of the proc connector's socket"),
-	NUMBER(ring_bytes, SETTING_SIZE, 4096, 64 * MIB, MIB / 4, "BPF ring buffer"),
-	NUMBER(queue_batches, SETTING_NUMBER, 2, 1024, 16,
+	NUMBER(ring_bytes, RESTART, SETTING_SIZE, 4096, 64 * MIB, MIB / 4, "BPF ring buffer"),
+	NUMBER(queue_batches, RESTART, SETTING_NUMBER, 2, 1024, 16,
 	       "batches of 8 KiB in the pool of each producer"),
-	NUMBER(long_wait_us, SETTING_NUMBER, 100, 10000000, 5000,
+	NUMBER(long_wait_us, LIVE, SETTING_NUMBER, 100, 10000000, 5000,
 	       "a latency-critical thread's wait that is recorded by itself"),
-	NAME(measure, measure_names, CONFIG_MEASURE_ALL,
+	NAME(measure, RESTART, measure_names, CONFIG_MEASURE_ALL,
 	     "waits for a CPU: of all threads, of the latency-critical ones, or of none, which "
 	     "makes each switch of threads cheaper"),
-	NUMBER(timeout_ms, SETTING_NUMBER, 1000, 30000, 10000,
+	NUMBER(timeout_ms, RESTART, SETTING_NUMBER, 1000, 30000, 10000,
 	       "a runnable thread that gets no CPU for so long ends the scheduler"),
-	NUMBER(http_threads, SETTING_NUMBER, 2, 64, 6, "workers of the debug API"),
-	NUMBER(http_timeout_ms, SETTING_NUMBER, 100, 60000, 2000,
+	NUMBER(http_threads, RESTART, SETTING_NUMBER, 2, 64, 6, "workers of the debug API"),
+	NUMBER(http_timeout_ms, RESTART, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
-	USER(user, "scx_gamerd",
+	USER(user, RESTART, "scx_gamerd",
 	     "whom the daemon becomes if root starts it and there is that user; \"\": it stays root"),
-	GROUP("stats_group", stats_gid, "group that may use the stats sockets besides root"),
-	NUMBER(stats_clients, SETTING_NUMBER, 1, 64, 8, "clients on the stats sockets at a time"),
+	GROUP("stats_group", RESTART, stats_gid,
+	      "group that may use the stats sockets besides root"),
+	NUMBER(stats_clients, LIVE, SETTING_NUMBER, 1, 64, 8,
+	       "clients on the stats sockets at a time"),
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -140,14 +163,11 @@ void config_init(struct config *config)
 
 		switch (s->type) {
 		case SETTING_PATH:
+		case SETTING_USER:
 			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
 			break;
 		case SETTING_GROUP:
 			*(uint32_t *)field_of(config, s) = CONFIG_GID_NONE;
-			break;
-		case SETTING_USER:
-			*(struct config_user *)field_of(config, s) = (struct config_user){0};
-			memcpy(field_of(config, s), s->text, strlen(s->text) + 1);
 			break;
 		case SETTING_BOOL:
 			*(bool *)field_of(config, s) = s->value;
@@ -219,7 +239,7 @@ static int apply_group(struct config *config, const struct setting *s, const jso
 
 	if (!name)
 		return error_set(err, EINVAL, "%s: %s must be a string", source, s->key);
-	group = name[0] ? getgrnam(name) : NULL; /* main is the only thread yet */
+	group = name[0] ? getgrnam(name) : NULL; /* main alone asks */
 	if (name[0] && !group)
 		return error_set(err, EINVAL, "%s: %s: there is no group \"%.64s\"", source, s->key,
 				 name);
@@ -354,27 +374,6 @@ int config_parse(struct config *config, const char *text, size_t length, const c
 	return ret;
 }
 
-/* Reads up to `size` bytes: their number, or a negative errno. */
-static ssize_t read_file(const char *path, char *buffer, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t length = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	while (length < size && n > 0) {
-		n = read(fd, buffer + length, size - length);
-		if (n > 0)
-			length += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-	}
-	n = n < 0 ? -errno : (ssize_t)length;
-	close(fd);
-	return n;
-}
-
 int config_load(struct config *config, const char *path, struct error *err)
 {
 	size_t size = FILE_MAX_BYTES + 1; /* one more shows that the file is too long */
@@ -384,7 +383,7 @@ int config_load(struct config *config, const char *path, struct error *err)
 
 	if (!buffer)
 		return error_set(err, ENOMEM, "%s: out of memory", path);
-	length = read_file(path, buffer, size);
+	length = file_read(path, buffer, size);
 	if (length < 0)
 		ret = error_set(err, (int)-length, "cannot read %s: %s", path,
 				error_name((int)length));
@@ -415,6 +414,25 @@ int config_environment(struct config *config, struct error *err)
 				 settings[i].min, settings[i].max, text);
 	config->timeout_ms = (uint32_t)number;
 	return 0;
+}
+
+void config_change(struct config *config, const struct config *next, char *restart, size_t size)
+{
+	size_t length = 0;
+
+	restart[0] = '\0';
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+		const char *value = (const char *)next + s->offset;
+
+		if (!memcmp(field_of(config, s), value, s->size))
+			continue;
+		if (s->is_live)
+			memcpy(field_of(config, s), value, s->size);
+		else if (length < size)
+			length += (size_t)snprintf(restart + length, size - length, "%s%s",
+						   length ? ", " : "", s->key);
+	}
 }
 
 static void describe(FILE *out, const struct setting *s)
@@ -458,13 +476,13 @@ static void describe(FILE *out, const struct setting *s)
 		snprintf(value, sizeof(value), s->type == SETTING_SERVERS ? "built-in" : "none");
 		break;
 	}
-	fprintf(out, "%-20s  %-7s  %-26s  %-23s  %s\n", s->key, type, range, value, s->help);
+	fprintf(out, DESCRIPTION, s->key, type, range, value, s->is_live ? "live" : "restart",
+		s->help);
 }
 
 void config_describe(FILE *out)
 {
-	fprintf(out, "%-20s  %-7s  %-26s  %-23s  %s\n", "KEY", "TYPE", "RANGE", "DEFAULT",
-		"MEANING");
+	fprintf(out, DESCRIPTION, "KEY", "TYPE", "RANGE", "DEFAULT", "CHANGE", "MEANING");
 	for (size_t i = 0; i < SETTINGS; i++)
 		describe(out, &settings[i]);
 }

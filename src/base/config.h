@@ -2,15 +2,17 @@
 /*
  * Config: every setting of the daemon, its default, its range, and the JSON file that changes it.
  *
- * Owner:    main fills one struct config before any thread starts; afterwards it is read-only.
- * Threads:  loading from main only; reading from any.
+ * Owner:    main, of the one that is in force. Who needs it later on keeps a copy of its own, which
+ *           a reload replaces (detect), or a word of it (ctl, loader).
+ * Threads:  all functions from main only.
  * Blocking: reads one file.
  * Limits:   a file of at most 64 KiB; CONFIG_SERVERS_MAX names.
  *
- * One table in config.c defines key, type, range, default and help of each setting; the loader, its
- * errors and the list of --help-config come from it, and the man page's is compared with that. An
- * unknown key, a wrong type, a value out of range is refused with one sentence that names the key;
- * then nothing of the file is taken.
+ * One table in config.c defines key, type, range, default and help of each setting, and whether it
+ * may change while the daemon runs; the loader, its errors, the reload and the list of
+ * --help-config come from it, and the man page's is compared with that. An unknown key, a wrong
+ * type, a value out of range is refused with one sentence that names the key; then nothing of the
+ * file is taken.
  */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
@@ -27,6 +29,7 @@
 #define CONFIG_PATH_MAX 108 /* sun_path */
 #define CONFIG_GID_NONE UINT32_MAX
 #define CONFIG_USER_MAX 33
+#define CONFIG_KEYS_MAX 256 /* all that need a restart, as a list */
 
 /* Where verdicts on processes come from. */
 enum config_source {
@@ -95,7 +98,12 @@ int config_parse(struct config *config, const char *text, size_t length, const c
 /* Merges what the environment says, SCX_TIMEOUT_MS, over *config: 0, or -EINVAL as above. */
 int config_environment(struct config *config, struct error *err);
 
-/* Prints the table of settings for people: key, type, range, default, help. */
+/* Takes over from *next what may change while the daemon runs. The keys of what else differs, and
+ * stays as it is until a restart, are written to `restart`, "a, b, c"; "" if there is none. */
+void config_change(struct config *config, const struct config *next, char *restart, size_t size);
+
+/* Prints the table of settings for people: key, type, range, default, when a change takes effect,
+ * help. */
 void config_describe(FILE *out);
 
 #endif

@@ -26,7 +26,6 @@
 #include "ctl/endpoint.h"
 #include "ctl/protocol.h"
 
-#define CLIENTS_MAX 64
 #define ENDPOINTS 2
 #define ROUND_MAX 4 /* events between two looks at the stop signal */
 #define MAX_AGE_NS (100 * NSEC_PER_MSEC)
@@ -53,8 +52,8 @@ struct ctl {
 	struct endpoint endpoints[ENDPOINTS];
 	int epoll_fd;
 	int spare_fd; /* given up for a moment to turn clients away when fds have run out */
-	unsigned int clients_max;
-	struct client *clients[CLIENTS_MAX];
+	_Atomic unsigned int clients_max; /* at a time */
+	struct client *clients[CTL_CLIENTS_MAX];
 	_Atomic uint64_t requests_total;
 	_Atomic uint64_t client_count;
 };
@@ -97,34 +96,44 @@ static bool is_idle(const struct client *client)
 	return !client->is_sending && recv(client->fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
-/* Drops the client that has been idle for longest: its place, or clients_max if none is idle. */
-static unsigned int make_room(struct ctl *c)
+/* Drops the client that has been idle for longest; false if none is idle. */
+static bool make_room(struct ctl *c)
 {
-	unsigned int longest = c->clients_max;
+	unsigned int longest = CTL_CLIENTS_MAX;
 	unsigned int i;
 
-	for (i = 0; i < c->clients_max; i++) {
-		if (!is_idle(c->clients[i]))
+	for (i = 0; i < CTL_CLIENTS_MAX; i++) {
+		if (!c->clients[i] || !is_idle(c->clients[i]))
 			continue;
-		if (longest == c->clients_max ||
+		if (longest == CTL_CLIENTS_MAX ||
 		    c->clients[i]->active_ns < c->clients[longest]->active_ns)
 			longest = i;
 	}
-	if (longest < c->clients_max)
-		drop(c, longest);
-	return longest;
+	if (longest == CTL_CLIENTS_MAX)
+		return false;
+	drop(c, longest);
+	return true;
+}
+
+/* A place within the limit, which may have been lowered; CTL_CLIENTS_MAX: there is none. */
+static unsigned int find_place(struct ctl *c)
+{
+	unsigned int i = 0;
+
+	while (atomic_load(&c->client_count) >= atomic_load(&c->clients_max))
+		if (!make_room(c))
+			return CTL_CLIENTS_MAX;
+	while (c->clients[i])
+		i++;
+	return i;
 }
 
 static void admit(struct ctl *c, int fd)
 {
 	struct client *client;
-	unsigned int i;
+	unsigned int i = find_place(c);
 
-	for (i = 0; i < c->clients_max && c->clients[i]; i++)
-		;
-	if (i == c->clients_max)
-		i = make_room(c);
-	if (i == c->clients_max) {
+	if (i == CTL_CLIENTS_MAX) {
 		turn_away(fd, "too many clients");
 		return;
 	}
@@ -280,7 +289,7 @@ static int drop_slow(struct ctl *c)
 	uint64_t now = clock_now_ns(), least = UINT64_MAX;
 	unsigned int i;
 
-	for (i = 0; i < c->clients_max; i++) {
+	for (i = 0; i < CTL_CLIENTS_MAX; i++) {
 		uint64_t age;
 
 		if (!c->clients[i] || !c->clients[i]->is_sending)
@@ -322,7 +331,7 @@ static int body(struct thread *self, void *arg)
 		for (i = 0; i < count; i++)
 			handle(c, events[i].data.u32);
 	}
-	for (i = 0; i < (int)c->clients_max; i++)
+	for (i = 0; i < CTL_CLIENTS_MAX; i++)
 		if (c->clients[i])
 			drop(c, (unsigned int)i);
 	return ret == -ECANCELED ? 0 : ret;
@@ -336,7 +345,7 @@ int ctl_new(const struct config *config, struct ctl **out, struct error *err)
 	if (!c)
 		return error_set(err, ENOMEM, "stats socket: out of memory");
 	c->config = config;
-	c->clients_max = config->stats_clients < CLIENTS_MAX ? config->stats_clients : CLIENTS_MAX;
+	ctl_reload(c, config);
 	for (i = 0; i < ENDPOINTS; i++)
 		c->endpoints[i].fd = -1;
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -413,6 +422,13 @@ int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err)
 		return 0;
 	ctl_stop(c);
 	return error_set(err, -ret, "stats socket: no thread: %s", error_name(ret));
+}
+
+void ctl_reload(struct ctl *c, const struct config *config)
+{
+	atomic_store(&c->clients_max, config->stats_clients < CTL_CLIENTS_MAX
+					      ? config->stats_clients
+					      : CTL_CLIENTS_MAX);
 }
 
 void ctl_stop(struct ctl *c)

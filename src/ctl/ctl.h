@@ -22,6 +22,8 @@
 #include "base/errors.h"
 #include "metrics/snapshot.h"
 
+#define CTL_CLIENTS_MAX 64 /* whatever the configuration says */
+
 struct ctl;
 
 int ctl_new(const struct config *config, struct ctl **out, struct error *err);
@@ -34,6 +36,9 @@ int ctl_open(struct ctl *c, struct error *err);
 void ctl_give(const struct ctl *c, uid_t uid);
 
 int ctl_start(struct ctl *c, struct snapshot_store *store, struct error *err);
+/* From now on stats_clients is that of *config. Who is connected beyond that gives way to the next
+ * one that comes. Main. */
+void ctl_reload(struct ctl *c, const struct config *config);
 void ctl_stop(struct ctl *c); /* closes clients, removes the socket files it made */
 void ctl_free(struct ctl *c); /* NULL is a no-op */
 

@@ -9,7 +9,8 @@
  * Events are taken in rounds; a scan is run between rounds, and only after the source has been read
  * empty, because until then the kernel goes on dropping and the scan would be stale at once. Scans
  * after an overrun, or when a place has come free that somebody waits for, keep a second's
- * distance, or more if they are long; the time-out of the poll remembers a postponed one.
+ * distance, or more if they are long; the time-out of the poll remembers a postponed one. A new
+ * configuration is taken over where a scan may run, and followed by one at once.
  *
  * The thread has a budget (detect/budget.h), since anyone can make events. When that of reading is
  * used up it pauses. What has come by the end of the pause is thrown away unread, because to read
@@ -41,7 +42,7 @@
 enum { POLL_CONNECTOR, POLL_INBOX, POLL_DEATHS, POLL_POOL, POLL_COUNT };
 
 struct detect {
-	const struct config *config;
+	struct config config; /* the thread's own, once it runs */
 	struct detect_roles roles;
 	struct thread thread;
 	struct error *start_error; /* the starter's, until the thread is ready */
@@ -125,51 +126,18 @@ static bool is_wanted(struct detect *d)
 static void on_connector(void *ctx, const struct connector_event *event)
 {
 	struct detect *d = ctx;
-	struct tracker *t = &d->tracker;
 
 	if (!is_wanted(d))
 		return;
-	switch (event->kind) {
-	case CONNECTOR_EXEC:
-		tracker_exec(t, event->tgid, event->time_ns, SOURCE_NETLINK);
-		break;
-	case CONNECTOR_FORK: /* of a process, not of a thread */
-		if (event->pid == event->tgid)
-			tracker_fork(t, event->parent_tgid, event->tgid, event->time_ns);
-		break;
-	case CONNECTOR_COMM: /* of the leader: a process goes by its name */
-		if (event->pid == event->tgid)
-			tracker_rename(t, event->tgid, event->comm, event->time_ns);
-		break;
-	case CONNECTOR_EXIT:
-		tracker_exit(t, event->tgid);
-		break;
-	case CONNECTOR_ACK:
-		break;
-	}
+	tracker_connector_event(&d->tracker, event);
 	charge(d);
 }
 
 static void on_bpf(struct detect *d, const struct event *event)
 {
-	struct tracker *t = &d->tracker;
-
 	if (!is_wanted(d))
 		return;
-	switch (event->type) {
-	case EVENT_EXEC:
-		tracker_exec(t, (int32_t)event->tgid, event->time_ns, SOURCE_BPF);
-		break;
-	case EVENT_FORK:
-		tracker_fork(t, (int32_t)event->fork.parent_tgid, (int32_t)event->tgid,
-			     event->time_ns);
-		break;
-	case EVENT_EXIT:
-		tracker_exit(t, (int32_t)event->tgid);
-		break;
-	default:
-		break;
-	}
+	tracker_bpf_event(&d->tracker, event);
 	charge(d);
 }
 
@@ -186,7 +154,7 @@ static void on_silence(struct detect *d)
 {
 	count(&d->silences, 1);
 	d->thrown += connector_drops(&d->source.connector); /* a new socket counts anew */
-	source_mend(&d->source, d->config, &d->roles, d);
+	source_mend(&d->source, &d->config, &d->roles, d);
 	on_new_source(d);
 }
 
@@ -211,7 +179,7 @@ static void read_connector(struct detect *d)
 			continue;
 		}
 		if (r < 0) {
-			source_fall_back(&d->source, d->config, &d->roles, d, error_name(r));
+			source_fall_back(&d->source, &d->config, &d->roles, d, error_name(r));
 			on_new_source(d);
 			return;
 		}
@@ -223,8 +191,10 @@ static void read_inbox(struct detect *d)
 	uint64_t dropped;
 	struct event event;
 
-	d->is_source_empty = false;
 	inbox_clear(&d->inbox);
+	if (d->source.kind != CONFIG_SOURCE_BPF)
+		return;
+	d->is_source_empty = false;
 	for (unsigned int i = 0; !d->is_source_empty; i++) {
 		if (i == INBOX_EVENTS || must_wait(d)) {
 			inbox_kick(&d->inbox); /* more may be in it */
@@ -283,7 +253,7 @@ static uint64_t scan_due_ns(const struct detect *d)
 	if (d->is_resync_due || d->tracker.is_scan_due)
 		return d->last_scan_ns + (pause_ns > SCAN_PAUSE_NS ? pause_ns : SCAN_PAUSE_NS);
 	if (d->source.kind == CONFIG_SOURCE_SCAN)
-		return d->last_scan_ns + d->config->scan_interval_ms * NSEC_PER_MSEC;
+		return d->last_scan_ns + d->config.scan_interval_ms * NSEC_PER_MSEC;
 	return 0;
 }
 
@@ -299,6 +269,29 @@ static void scan_if_due(struct detect *d)
 	}
 	d->is_resync_due = false;
 	scan(d);
+}
+
+/* After what has happened under the old configuration was looked at, takes over a new one. */
+static void reload_if_due(struct detect *d)
+{
+	struct config *config;
+	int r;
+
+	if (!d->is_source_empty || must_wait(d))
+		return;
+	config = inbox_take_config(&d->inbox);
+	if (!config)
+		return;
+	charge(d);
+	d->config = *config;
+	free(config);
+	r = d->roles.reload(d->roles.ctx, &d->config);
+	budget_skip(&d->budget, thread_cpu_ns()); /* no event's fault */
+	if (r < 0)
+		log_error("can't give the kernel side the new list of names: %s", error_name(r));
+	tracker_relist(&d->tracker);
+	if (d->source.kind != CONFIG_SOURCE_NONE)
+		scan(d);
 }
 
 static int timeout_ms(const struct detect *d)
@@ -361,6 +354,7 @@ static int run(struct detect *d)
 			tracker_deaths(&d->tracker);
 		if (fds[POLL_POOL].revents)
 			evq_wait_clear(d->tracker.producer);
+		reload_if_due(d);
 		scan_if_due(d);
 		is_told = tracker_announce(&d->tracker);
 	}
@@ -371,7 +365,7 @@ static int body(struct thread *self, void *arg)
 	struct detect *d = arg;
 	int r;
 
-	r = source_choose(&d->source, d->config, &d->roles, d, d->start_error);
+	r = source_choose(&d->source, &d->config, &d->roles, d, d->start_error);
 	if (r < 0) {
 		thread_ready(self, r);
 		return r;
@@ -400,11 +394,11 @@ int detect_new(const struct config *config, const struct detect_roles *roles,
 	if (!d)
 		goto fail;
 	memset(d, 0, sizeof(*d));
-	d->config = config;
+	d->config = *config;
 	d->roles = *roles;
 	d->source.connector.fd = -1;
 	d->inbox.fd = -1;
-	r = tracker_init(&d->tracker, config, &d->roles, producer, &d->thread);
+	r = tracker_init(&d->tracker, &d->config, &d->roles, producer, &d->thread);
 	if (r == 0)
 		r = inbox_init(&d->inbox);
 	if (r < 0)
@@ -429,6 +423,13 @@ int detect_start(struct detect *d, struct error *err)
 		return error_set(err, -r, "%s",
 				 why.text[0] ? why.text : "the detect thread can't be started");
 	return 0;
+}
+
+int detect_reload(struct detect *d, const struct config *config, struct error *err)
+{
+	int r = inbox_put_config(&d->inbox, config);
+
+	return r ? error_set(err, -r, "out of memory") : 0;
 }
 
 void detect_stop(struct detect *d)

@@ -4,10 +4,10 @@
  *
  * Owner:    main. detect_new(), detect_start(), detect_stop(), detect_free().
  * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
- * Blocking: detect_start() waits for subscription, self-test and first scan (at most about 3 s).
- * Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun and one when a place
- *           comes free after somebody was refused, rate-limited; the CPU time of detect/budget.h,
- * and no more than that of it as a real-time thread.
+ * Blocking: detect_reload() never; detect_start() waits for subscription, self-test and first scan
+ * (at most about 3 s). Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun
+ * and one when a place comes free after somebody was refused, rate-limited, and one per reload; the
+ * CPU time of detect/budget.h, and no more than that of it as a real-time thread.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
  * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses. From
@@ -37,6 +37,8 @@ struct detect_roles {
 	int (*next)(void *ctx, const uint32_t *tgid, uint32_t *next);
 	int filter_fd; /* negative: none */
 	void (*selftest)(void *ctx, uint32_t tgid);
+	/* The list of names, grant_at_exec and the limits are those of *config from now on. */
+	int (*reload)(void *ctx, const struct config *config);
 	/* Asks for detect_offer() to be called with BPF events; false if the kernel gives none. */
 	bool (*offer_bpf)(void *ctx, struct detect *d);
 	/* From now on none are wanted, or again. */
@@ -60,10 +62,15 @@ struct detect_counters {
 	uint64_t gone_total; /* processes that ended before they could be read */
 };
 
+/* Makes a copy of *config. */
 int detect_new(const struct config *config, const struct detect_roles *roles,
 	       struct evq_producer *producer, struct detect **out, struct error *err);
 int detect_start(struct detect *d, struct error *err);
 void detect_stop(struct detect *d);
+
+/* From about now on *config, of which it makes a copy, is what counts, for processes that run
+ * already as well. What is used only at the start must be as it was. After detect_start(); main. */
+int detect_reload(struct detect *d, const struct config *config, struct error *err);
 void detect_free(struct detect *d); /* NULL is a no-op */
 
 /* A BPF event (exec, fork, exit), copied into a bounded inbox; a full inbox counts as an overrun.

@@ -2,6 +2,7 @@
 #include "detect/inbox.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ int inbox_init(struct inbox *box)
 	atomic_init(&box->head, 0);
 	atomic_init(&box->tail, 0);
 	atomic_init(&box->dropped, 0);
+	atomic_init(&box->config, NULL);
 	return 0;
 }
 
@@ -21,6 +23,7 @@ void inbox_fini(struct inbox *box)
 	if (box->fd >= 0)
 		close(box->fd);
 	box->fd = -1;
+	free(inbox_take_config(box));
 }
 
 void inbox_kick(struct inbox *box)
@@ -76,4 +79,21 @@ bool inbox_take(struct inbox *box, struct event *out)
 	*out = box->events[tail % INBOX_EVENTS];
 	atomic_store(&box->tail, tail + 1);
 	return true;
+}
+
+int inbox_put_config(struct inbox *box, const struct config *config)
+{
+	struct config *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *config;
+	free(atomic_exchange(&box->config, copy));
+	inbox_kick(box);
+	return 0;
+}
+
+struct config *inbox_take_config(struct inbox *box)
+{
+	return atomic_exchange(&box->config, NULL);
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/server.h"
 
 #define REGISTRY_TOMBS (2 * SERVERS_MAX)
@@ -27,6 +28,7 @@ struct registry_slot {
 	uint64_t generation;  /* of the last scan that saw it, or that was current when it came */
 	int pidfd;	      /* owned; -1 if the kernel gives none */
 	uint64_t exe_dev, exe_ino; /* the file it runs; 0 if it can't be read */
+	struct config_server rule; /* the entry of the list that gave the role */
 	bool is_told;		   /* the reader of news knows of it */
 	bool has_news;		   /* ... but not its latest state */
 };

@@ -30,6 +30,14 @@ static const struct config_server *form_of(const struct config_server *server, c
 	return is_comm_of(wrapped, comm) ? wrapped : NULL;
 }
 
+const struct config_server *rules_find(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->server_count; i++)
+		if (!strcmp(config->servers[i].name, name))
+			return &config->servers[i];
+	return NULL;
+}
+
 bool rules_is_listed(const struct config *config, const char *comm)
 {
 	struct config_server wrapped;
@@ -74,6 +82,7 @@ struct rules_verdict rules_judge(const struct config *config, const struct rules
 		if (!server)
 			continue;
 		verdict.is_listed = true;
+		verdict.rule = &config->servers[i];
 		verdict.reject = is_namesake(evidence->comm, exe) ? REJECT_NONE : REJECT_EXE;
 		if (!exe[0] || evidence->is_mounted ||
 		    (strcmp(exe, server->name) && strcmp(exe, server->exe)))

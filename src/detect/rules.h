@@ -36,7 +36,11 @@ struct rules_verdict {
 	bool is_listed; /* the comm is on the list; else role and reject are none */
 	uint8_t role;	/* enum role */
 	uint8_t reject; /* enum reject, when listed and role is none; none for a namesake */
+	const struct config_server *rule; /* when listed: the entry that the verdict is by */
 };
+
+/* The entry of that full name; NULL if there is none. */
+const struct config_server *rules_find(const struct config *config, const char *name);
 
 bool rules_is_listed(const struct config *config, const char *comm);
 struct rules_verdict rules_judge(const struct config *config,

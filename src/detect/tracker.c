@@ -10,22 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/rules.h"
+#include "detect/sighting.h"
 #include "detect/table.h"
 
 #define ROLE_NAME(id, name) [id] = name,
 static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
 static const char *const source_names[] = {SOURCE_LIST(ROLE_NAME)};
 #undef ROLE_NAME
-
-/* What was seen, and what told us to look. */
-struct sighting {
-	struct proc_identity id;
-	int pidfd;	  /* moves into the registry with a grant; else closed by the caller */
-	uint64_t time_ns; /* the kernel's stamp; 0 for a scan */
-	uint8_t source;
-	bool has_entry; /* the role table has an entry of this very process */
-	struct role_entry entry;
-};
 
 int tracker_init(struct tracker *t, const struct config *config, const struct detect_roles *roles,
 		 struct evq_producer *producer, struct thread *thread)
@@ -132,8 +123,11 @@ static void watch_death(struct tracker *t, const struct registry_slot *slot)
 		(void)epoll_ctl(t->deaths_fd, EPOLL_CTL_ADD, slot->pidfd, &event);
 }
 
-/* Gives (or keeps) the role: table first, since that is what works; then the registry. */
-static void grant(struct tracker *t, struct sighting *s, uint8_t role)
+/* Gives (or keeps) the role, by that rule: table first, since that is what works; then the
+ * registry.
+ */
+static void grant(struct tracker *t, struct sighting *s, uint8_t role,
+		  const struct config_server *rule)
 {
 	struct registry_slot *slot = registry_find(&t->registry, s->id.pid);
 	struct server server;
@@ -176,6 +170,7 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 		return; /* not reached: checked above */
 	slot->exe_dev = s->id.exe_dev;
 	slot->exe_ino = s->id.exe_ino;
+	slot->rule = *rule;
 	if (s->pidfd >= 0) {
 		s->pidfd = -1;
 		watch_death(t, slot);
@@ -188,79 +183,28 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role)
 	}
 }
 
-static struct rules_verdict verdict_on(const struct tracker *t, const struct sighting *s,
-				       const char *comm)
-{
-	const struct rules_evidence evidence = {
-		.comm = comm,
-		.exe = s->id.exe,
-		.exe_uid = s->id.exe_uid,
-		.exe_mode = s->id.exe_mode,
-		.is_fuse = s->id.is_fuse,
-		.is_mounted = s->id.is_mounted,
-	};
-
-	return rules_judge(t->config, &evidence);
-}
-
 /* Role or not, on the full evidence. */
 static void judge(struct tracker *t, struct sighting *s)
 {
-	struct rules_verdict verdict = verdict_on(t, s, s->id.stat.comm);
+	struct rules_verdict verdict = sighting_judge(s, t->config);
 	struct registry_slot *slot;
 
-	/* The kernel side gave it the role at exec or fork, and it has renamed itself since: a name
-	 * given up takes nothing away, so the executable's name stands for it. */
-	if (!verdict.is_listed && s->has_entry &&
-	    (s->entry.source == SOURCE_BPF || s->entry.source == SOURCE_FORK))
-		verdict = verdict_on(t, s, rules_base_name(s->id.exe));
-	/* At exec the kernel side had the file itself in hand: its word counts where another user's
-	 * executable can't be read (no CAP_SYS_PTRACE), for one that is mounted, whose own name we
-	 * can't see, and on virtiofs, which looks like FUSE. */
-	if (verdict.is_listed &&
-	    (s->id.exe_error || s->id.is_mounted || verdict.reject == REJECT_FILESYSTEM) &&
-	    s->has_entry && s->entry.source == SOURCE_BPF)
-		verdict.role = s->entry.role;
 	if (verdict.role != ROLE_NONE) {
-		grant(t, s, verdict.role);
+		grant(t, s, verdict.role, verdict.rule);
 		return;
 	}
 	slot = registry_find(&t->registry, s->id.pid);
 	if (slot)
-		drop(t, slot, "is another program now");
+		drop(t, slot, t->is_relisted ? "is not listed any more" : "is another program now");
 	table_clear_entry(&t->roles, s->id.pid);
 	if (verdict.reject != REJECT_NONE)
 		reject(t, &s->id, verdict.reject);
-}
-
-/* Reads who it is and what the role table says. -ESRCH: gone. */
-static int look(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source,
-		struct sighting *out)
-{
-	int r;
-
-	memset(out, 0, sizeof(*out));
-	out->pidfd = -1;
-	out->time_ns = time_ns;
-	out->source = source;
-	r = proc_read(pid, &out->id, &out->pidfd);
-	if (r < 0)
-		return r;
-	out->has_entry = t->roles.get(t->roles.ctx, (uint32_t)pid, &out->entry) == 0 &&
-			 table_ticks(out->entry.start_ns) == out->id.stat.start_ticks;
-	return 0;
 }
 
 /* Is the file that runs the slot's still? Its path may change: a package upgrade renames it. */
 static bool is_same_file(const struct registry_slot *slot, const struct proc_identity *id)
 {
 	return slot->exe_dev == id->exe_dev && slot->exe_ino == id->exe_ino;
-}
-
-static void look_away(struct sighting *s)
-{
-	if (s->pidfd >= 0)
-		close(s->pidfd);
 }
 
 /* It ended before it could be read. */
@@ -285,14 +229,14 @@ static void look_again(struct tracker *t, const struct sighting *before)
 
 	if (!slot || before->has_entry)
 		return;
-	if (look(t, before->id.pid, 0, before->source, &s) < 0)
+	if (sighting_open(&s, &t->roles, before->id.pid, 0, before->source) < 0)
 		drop(t, slot, "ended");
 	else if (!is_same_file(slot, &s.id))
 		judge(t, &s);
-	look_away(&s);
+	sighting_close(&s);
 }
 
-void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source)
+static void on_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source)
 {
 	char comm[SERVER_COMM_MAX];
 	struct role_entry entry;
@@ -307,18 +251,18 @@ void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t sour
 		if (r == 0 && !rules_is_listed(t->config, comm))
 			return;
 	}
-	if (r == 0)
-		r = look(t, pid, time_ns, source, &s);
+	if (r >= 0)
+		r = sighting_open(&s, &t->roles, pid, time_ns, source);
 	if (r < 0) {
 		on_gone(t, pid);
 		return;
 	}
 	judge(t, &s);
 	look_again(t, &s);
-	look_away(&s);
+	sighting_close(&s);
 }
 
-void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t time_ns)
+static void on_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t time_ns)
 {
 	struct registry_slot *slot = registry_find(&t->registry, parent);
 	struct role_entry entry;
@@ -326,20 +270,20 @@ void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t tim
 
 	if (!slot && t->roles.get(t->roles.ctx, (uint32_t)child, &entry) < 0)
 		return;
-	if (look(t, child, time_ns, SOURCE_FORK, &s) < 0) {
+	if (sighting_open(&s, &t->roles, child, time_ns, SOURCE_FORK) < 0) {
 		on_gone(t, child);
 		return;
 	}
 	/* The same program goes on in the child: the evidence is its parent's, whatever it calls
 	 * itself. If it has become another one already, its own evidence counts. */
 	if (slot && is_same_file(slot, &s.id))
-		grant(t, &s, slot->server.role);
+		grant(t, &s, slot->server.role, &slot->rule);
 	else
 		judge(t, &s);
-	look_away(&s);
+	sighting_close(&s);
 }
 
-void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t time_ns)
+static void on_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t time_ns)
 {
 	struct registry_slot *slot = registry_find(&t->registry, pid);
 	struct rules_verdict verdict;
@@ -347,7 +291,7 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 
 	if (!slot && !rules_is_listed(t->config, comm))
 		return;
-	if (look(t, pid, slot ? 0 : time_ns, SOURCE_NETLINK, &s) < 0) {
+	if (sighting_open(&s, &t->roles, pid, slot ? 0 : time_ns, SOURCE_NETLINK) < 0) {
 		on_gone(t, pid);
 		return;
 	}
@@ -355,24 +299,24 @@ void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t t
 	    is_same_file(slot, &s.id)) {
 		/* What it was when it started stands: a new name takes nothing away and, with the
 		 * role there, adds nothing. */
-		grant(t, &s, slot->server.role);
+		grant(t, &s, slot->server.role, &slot->rule);
 	} else if (slot) {
 		judge(t, &s);
 	} else {
 		/* The name it took, even if it has given it up again since, is what it answers for;
 		 * the name it has now is what it may get a role for. */
-		verdict = verdict_on(t, &s, comm);
+		verdict = sighting_judge_as(&s, t->config, comm);
 		if (verdict.reject != REJECT_NONE)
 			reject(t, &s.id, verdict.reject);
 		else
 			judge(t, &s);
 	}
-	look_away(&s);
+	sighting_close(&s);
 }
 
 /* One thread is gone. The process is when its pidfd says so, or the kernel side (which counts
  * threads) has dropped its entry. */
-void tracker_exit(struct tracker *t, int32_t pid)
+static void on_end(struct tracker *t, int32_t pid)
 {
 	struct registry_slot *slot = registry_find(&t->registry, pid);
 	struct role_entry entry;
@@ -382,6 +326,47 @@ void tracker_exit(struct tracker *t, int32_t pid)
 	if (!proc_is_alive(pid, slot->server.start_ticks, slot->pidfd) ||
 	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == -ENOENT)
 		drop(t, slot, "ended");
+}
+
+void tracker_connector_event(struct tracker *t, const struct connector_event *event)
+{
+	switch (event->kind) {
+	case CONNECTOR_EXEC:
+		on_exec(t, event->tgid, event->time_ns, SOURCE_NETLINK);
+		break;
+	case CONNECTOR_FORK: /* of a process, not of a thread */
+		if (event->pid == event->tgid)
+			on_fork(t, event->parent_tgid, event->tgid, event->time_ns);
+		break;
+	case CONNECTOR_COMM: /* of the leader: a process goes by its name */
+		if (event->pid == event->tgid)
+			on_rename(t, event->tgid, event->comm, event->time_ns);
+		break;
+	case CONNECTOR_EXIT:
+		on_end(t, event->tgid);
+		break;
+	case CONNECTOR_ACK:
+		break;
+	}
+}
+
+void tracker_bpf_event(struct tracker *t, const struct event *event)
+{
+	int32_t pid = (int32_t)event->tgid;
+
+	switch (event->type) {
+	case EVENT_EXEC:
+		on_exec(t, pid, event->time_ns, SOURCE_BPF);
+		break;
+	case EVENT_FORK:
+		on_fork(t, (int32_t)event->fork.parent_tgid, pid, event->time_ns);
+		break;
+	case EVENT_EXIT:
+		on_end(t, pid);
+		break;
+	default:
+		break;
+	}
 }
 
 void tracker_deaths(struct tracker *t)
@@ -398,6 +383,21 @@ void tracker_deaths(struct tracker *t)
 	}
 }
 
+/* The list is another than the one by which it got its role. What was seen when it started stands
+ * as long as its rule wants the same executable; otherwise it is judged by what it is now, and what
+ * the kernel side once said of it counts no more. */
+static void relist(struct tracker *t, struct sighting *s, struct registry_slot *slot)
+{
+	const struct config_server *rule = rules_find(t->config, slot->rule.name);
+
+	if (rule && !strcmp(rule->exe, slot->rule.exe) && slot->server.role == slot->rule.role) {
+		grant(t, s, rule->role, rule);
+		return;
+	}
+	s->has_entry = false;
+	judge(t, s);
+}
+
 static bool scan_one(void *ctx, int32_t pid)
 {
 	struct tracker *t = ctx;
@@ -408,7 +408,7 @@ static bool scan_one(void *ctx, int32_t pid)
 	thread_beat(t->thread);
 	if (!slot && (proc_comm(pid, comm) < 0 || !rules_is_listed(t->config, comm)))
 		return true;
-	if (look(t, pid, 0, SOURCE_SCAN, &s) < 0)
+	if (sighting_open(&s, &t->roles, pid, 0, SOURCE_SCAN) < 0)
 		return true; /* gone: the sweep sees to it */
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
 	    (s.id.exe_error || is_same_file(slot, &s.id))) {
@@ -417,11 +417,14 @@ static bool scan_one(void *ctx, int32_t pid)
 			s.id.exe_dev = slot->exe_dev;
 			s.id.exe_ino = slot->exe_ino;
 		}
-		grant(t, &s, slot->server.role);
+		if (t->is_relisted)
+			relist(t, &s, slot);
+		else
+			grant(t, &s, slot->server.role, &slot->rule);
 	} else {
 		judge(t, &s);
 	}
-	look_away(&s);
+	sighting_close(&s);
 	return true;
 }
 
@@ -441,12 +444,12 @@ static void scan_table(struct tracker *t)
 
 		if (registry_find(&t->registry, pid))
 			continue;
-		if (look(t, pid, 0, SOURCE_SCAN, &s) < 0) {
+		if (sighting_open(&s, &t->roles, pid, 0, SOURCE_SCAN) < 0) {
 			table_clear_entry(&t->roles, pid);
 			continue;
 		}
 		judge(t, &s);
-		look_away(&s);
+		sighting_close(&s);
 	}
 }
 
@@ -467,9 +470,16 @@ int tracker_scan(struct tracker *t, void *buffer, size_t size)
 				drop(t, slot, "is gone");
 		}
 		scan_table(t);
+		t->is_relisted = false;
 	}
+	t->is_scan_due |= t->is_relisted;
 	t->is_scanning = false;
 	return r;
+}
+
+void tracker_relist(struct tracker *t)
+{
+	t->is_relisted = true;
 }
 
 bool tracker_announce(struct tracker *t)

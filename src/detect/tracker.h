@@ -24,8 +24,9 @@
 #include "base/config.h"
 #include "base/evq.h"
 #include "base/thread.h"
+#include "bpf/abi/events.h"
+#include "detect/connector.h"
 #include "detect/detect.h"
-#include "detect/proc.h"
 #include "detect/registry.h"
 
 #define TRACKER_REJECTS 64
@@ -38,8 +39,9 @@ struct tracker {
 	struct registry registry;
 	int deaths_fd; /* epoll of the pidfds: readable when a process with a role has died */
 	bool is_scanning;
+	bool is_relisted; /* the list has changed since the last scan */
 	bool has_refused; /* somebody, for want of a place, since the last scan began */
-	bool is_scan_due; /* ... and a place has come free since */
+	bool is_scan_due; /* ... and a place has come free since, or the scan for the list failed */
 	/* Lately rejected processes, so that each scan does not count them anew. */
 	struct {
 		int32_t pid;
@@ -57,14 +59,15 @@ int tracker_init(struct tracker *t, const struct config *config, const struct de
 		 struct evq_producer *producer, struct thread *thread);
 void tracker_fini(struct tracker *t);
 
-/* `source` is what told us: SOURCE_NETLINK, or SOURCE_BPF; time_ns the kernel's stamp. */
-void tracker_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t source);
-void tracker_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t time_ns);
-void tracker_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t time_ns);
-void tracker_exit(struct tracker *t, int32_t pid);
+/* What the source told: the connector, or the kernel side. */
+void tracker_connector_event(struct tracker *t, const struct connector_event *event);
+void tracker_bpf_event(struct tracker *t, const struct event *event);
 
 /* After deaths_fd was readable. */
 void tracker_deaths(struct tracker *t);
+
+/* *config, which the tracker reads, has changed: the next scan judges who has a role, too. */
+void tracker_relist(struct tracker *t);
 
 /* Makes registry and role table equal to what /proc shows; one more generation. `buffer` is working
  * memory for directory entries. */

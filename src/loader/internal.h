@@ -92,6 +92,7 @@ int64_t layout_member_offset(const struct btf *btf, const struct btf_type *type,
 
 /* programs.c */
 int programs_load(struct loader *l, const struct config *config, struct error *err);
+void programs_reload(struct loader *l, const struct config *config);
 int programs_attach(struct loader *l, struct error *err);
 void programs_detach(struct loader *l);
 void programs_unload(struct loader *l);
@@ -114,7 +115,7 @@ void counters_fini(struct counters *counters);
 void counters_sum(const struct counters *counters, struct cpu_slot *sum);
 uint64_t counters_ring_dropped(const struct counters *counters);
 
-/* roles.c */
-int roles_fill_names(struct loader *l, const struct config *config);
+/* roles.c: makes the map of names the list of *config. */
+int roles_set_names(struct loader *l, const struct config *config);
 
 #endif

@@ -66,7 +66,7 @@ int loader_new(const struct config *config, struct loader **out, struct error *e
 	ret = programs_load(l, config, err);
 	if (ret)
 		goto fail;
-	ret = roles_fill_names(l, config);
+	ret = roles_set_names(l, config);
 	if (ret) {
 		error_set(err, -ret, "cannot fill the BPF map of server names: %s",
 			  error_name(ret));
@@ -100,6 +100,12 @@ void loader_free(struct loader *l)
 	counters_fini(&l->counters);
 	programs_unload(l);
 	free(l);
+}
+
+int loader_reload(struct loader *l, const struct config *config)
+{
+	programs_reload(l, config);
+	return roles_set_names(l, config);
 }
 
 int loader_start(struct loader *l, struct evq_producer *producer, struct error *err)

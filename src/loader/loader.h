@@ -48,6 +48,11 @@ unsigned int loader_probe(struct feature *out, unsigned int max);
 int loader_new(const struct config *config, struct loader **out, struct error *err);
 void loader_free(struct loader *l); /* detaches, stops the ring thread; NULL is a no-op */
 
+/* From now on the list of names, grant_at_exec, the limits of roles and long_wait_us are those of
+ * *config. No name that was on the list and stays there is missing meanwhile. 0, or a negative
+ * errno when the list could not be made. One thread at a time, any. */
+int loader_reload(struct loader *l, const struct config *config);
+
 /* Starts the thread `ring`: records go to `producer` (kind EVQ_KIND_EVENTS) in batches. */
 int loader_start(struct loader *l, struct evq_producer *producer, struct error *err);
 int loader_attach(struct loader *l, struct error *err);

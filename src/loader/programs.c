@@ -94,13 +94,21 @@ static const enum measure measures[] = {
 	[CONFIG_MEASURE_NONE] = MEASURE_NONE,
 };
 
+/* Of a program that may run: one word at a time. */
+static void settings_change(struct trace_bpf *trace, const struct config *config)
+{
+	__atomic_store_n(&trace->data->cfg_roles_max, config->roles_max, __ATOMIC_RELAXED);
+	__atomic_store_n(&trace->data->cfg_roles_per_uid_max, config->roles_per_uid_max,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&trace->data->cfg_long_wait_ns, (uint64_t)config->long_wait_us * 1000,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&trace->data->cfg_grant_at_exec, config->grant_at_exec, __ATOMIC_RELAXED);
+}
+
 static void settings_fill(struct trace_bpf *trace, const struct config *config, int64_t preempt)
 {
-	trace->rodata->cfg_roles_max = config->roles_max;
-	trace->rodata->cfg_roles_per_uid_max = config->roles_per_uid_max;
-	trace->rodata->cfg_long_wait_ns = (uint64_t)config->long_wait_us * 1000;
+	settings_change(trace, config);
 	trace->rodata->cfg_ring_bytes = config->ring_bytes;
-	trace->rodata->cfg_grant_at_exec = config->grant_at_exec;
 	trace->rodata->cfg_measure = measures[config->measure];
 	trace->rodata->cfg_preempt_count_from_rq = preempt;
 	trace->bss->roles_generation = 1;
@@ -287,6 +295,11 @@ int programs_load(struct loader *l, const struct config *config, struct error *e
 				 "this kernel has none: observe mode, the kernel's own scheduler "
 				 "stays");
 	return 0;
+}
+
+void programs_reload(struct loader *l, const struct config *config)
+{
+	settings_change(l->trace, config);
 }
 
 /* The filter relies on the marks of these two from the moment they are attached; on those of an

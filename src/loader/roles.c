@@ -9,20 +9,34 @@
 
 #include "trace.skel.h"
 
-static int fill_name(int fd, const struct config_server *server)
+static struct server_key key_of(const struct config_server *server)
 {
-	struct server_rule rule = {.role = server->role};
 	struct server_key key = {0};
 
 	memcpy(key.comm, server->name, strnlen(server->name, COMM_LEN - 1));
+	return key;
+}
+
+static bool is_key_of(const struct server_key *key, const struct config_server *server)
+{
+	struct server_key other = key_of(server);
+
+	return !memcmp(key, &other, sizeof(other));
+}
+
+static int fill_name(int fd, const struct config_server *server)
+{
+	struct server_rule rule = {.role = server->role};
+	struct server_key key = key_of(server);
+
 	memcpy(rule.name, server->name, strnlen(server->name, EXE_LEN - 1));
 	memcpy(rule.exe, server->exe, strnlen(server->exe, EXE_LEN - 1));
 	return bpf_map_update_elem(fd, &key, &rule, BPF_ANY) ? -errno : 0;
 }
 
-int roles_fill_names(struct loader *l, const struct config *config)
+static int fill_names(int fd, const struct config *config)
 {
-	int fd = bpf_map__fd(l->trace->maps.server_names), ret = 0;
+	int ret = 0;
 
 	for (unsigned int i = 0; i < config->server_count && !ret; i++) {
 		const struct config_server *server = &config->servers[i];
@@ -32,6 +46,47 @@ int roles_fill_names(struct loader *l, const struct config *config)
 		if (!ret && config_server_wrapped(server, &wrapped))
 			ret = fill_name(fd, &wrapped);
 	}
+	return ret;
+}
+
+static bool is_listed(const struct config *config, const struct server_key *key)
+{
+	struct config_server wrapped;
+
+	for (unsigned int i = 0; i < config->server_count; i++)
+		if (is_key_of(key, &config->servers[i]) ||
+		    (config_server_wrapped(&config->servers[i], &wrapped) &&
+		     is_key_of(key, &wrapped)))
+			return true;
+	return false;
+}
+
+/* The iteration goes on from the last key that is still there. */
+static int drop_other_names(int fd, const struct config *config)
+{
+	struct server_key kept, key;
+	bool has_kept = false;
+
+	while (!bpf_map_get_next_key(fd, has_kept ? &kept : NULL, &key)) {
+		if (is_listed(config, &key)) {
+			kept = key;
+			has_kept = true;
+		} else if (bpf_map_delete_elem(fd, &key)) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+/* The map has room for two lists: what stays is there all the time. */
+int roles_set_names(struct loader *l, const struct config *config)
+{
+	int fd = bpf_map__fd(l->trace->maps.server_names);
+	int ret = fill_names(fd, config);
+
+	if (!ret)
+		ret = drop_other_names(fd, config);
+	__atomic_fetch_add(&l->trace->bss->names_generation, 1, __ATOMIC_RELEASE);
 	return ret;
 }
 

@@ -65,6 +65,7 @@ struct metrics {
 	uint64_t bodies_rendered_total, bodies_shared_total;
 	uint64_t ctl_requests_total, ctl_clients;
 
+	uint64_t reloads_total, reload_errors_total;
 	uint64_t cpu_ns_total, rss_bytes;
 	uint64_t snapshots_live, snapshots_published_total, snapshots_deferred_total;
 	unsigned int thread_count;

@@ -108,7 +108,8 @@ const struct metric metrics_table[] = {
 	COUNT("audio.registered_total", "audio_registered_total", registered_total,
 	      "Processes that were given a role."),
 	COUNT("audio.unregistered_total", "audio_unregistered_total", unregistered_total,
-	      "Processes that lost their role, by exit or by exec of another program."),
+	      "Processes that lost their role, by exit, by exec of another program, or since another "
+	      "configuration does not list them."),
 	COUNT("audio.rejected_total", "audio_rejected_total", rejected_total,
 	      "Processes with a listed name whose evidence was wrong, so that they got no role."),
 
@@ -125,7 +126,8 @@ const struct metric metrics_table[] = {
 	COUNT("proc_events.resyncs_total", "proc_events_resyncs_total", resyncs_total,
 	      "Times the table of processes was rebuilt from /proc after a loss."),
 	COUNT("proc_events.scans_total", "proc_events_scans_total", scans_total,
-	      "Scans of /proc: at start, for a resync, or by period as the last resort."),
+	      "Scans of /proc: at start, for a resync or a new configuration, or by period as the last "
+	      "resort."),
 	COUNT("proc_events.gone_total", "proc_events_gone_total", gone_total,
 	      "Processes that were gone before they could be read."),
 	GAUGE("proc_events.generation", "proc_events_generation", registry_generation,
@@ -245,6 +247,11 @@ const struct metric metrics_table[] = {
 	      "Requests answered on the stats sockets."),
 	GAUGE("ctl.clients", "ctl_clients", ctl_clients,
 	      "Clients connected to the stats sockets now."),
+
+	COUNT("config.reloads_total", "config_reloads_total", reloads_total,
+	      "Times the configuration was read again and taken over."),
+	COUNT("config.reload_errors_total", "config_reload_errors_total", reload_errors_total,
+	      "Times it was read again and refused: nothing has changed then."),
 
 	WORD("self.cpu_ns_total", "self_cpu_seconds_total", GLOBAL, COUNTER, NS, metrics,
 	     cpu_ns_total, "CPU time the daemon used, user and system."),

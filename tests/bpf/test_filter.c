@@ -173,7 +173,8 @@ static unsigned int count_names(int fd, pid_t pid)
 	return count;
 }
 
-/* A process that goes on taking such names is not told again until it execs. */
+/* A process that goes on taking such names is not told again until it execs, or the list changes.
+ */
 static void test_rename_again_is_dropped(void **state)
 {
 	int fd = *(int *)*state;
@@ -183,6 +184,10 @@ static void test_rename_again_is_dropped(void **state)
 		child_tell(&c, 'p');
 	assert_int_equal(count_names(fd, c.pid), 1);
 	child_tell(&c, 'x');
+	child_tell(&c, 'p');
+	child_tell(&c, 'p');
+	assert_int_equal(count_names(fd, c.pid), 1);
+	assert_int_equal(loader_reload(bench.loader, &bench.config), 0);
 	child_tell(&c, 'p');
 	child_tell(&c, 'p');
 	assert_int_equal(count_names(fd, c.pid), 1);

@@ -27,6 +27,7 @@ static const char *install(const char *name, uid_t owner)
 	static char path[128];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
 	file_copy("/proc/self/exe", path, owner, 0755);
 	return path;
 }
@@ -82,6 +83,55 @@ static void test_wrapped(void **state)
 	assert_true(is_rejected);
 }
 
+static void reload(const char *text)
+{
+	struct config config;
+	struct error err;
+
+	config_init(&config);
+	assert_int_equal(config_parse(&config, text, strlen(text), "test", &err), 0);
+	assert_int_equal(loader_reload(bench.loader, &config), 0);
+}
+
+/* That it gets at exec; root owns the program. */
+static uint8_t role_now(const char *name)
+{
+	bool is_rejected;
+
+	return role_of(install(name, 0), &is_rejected);
+}
+
+/* Names come and go, also as many as there can be at a time, twice. */
+static void test_reload(void **state)
+{
+	static const char *const full[] = {"first", "second"};
+	char text[8192];
+
+	assert_int_equal(role_now("reloaded"), ROLE_NONE);
+	reload("{ \"servers\": [ { \"name\": \"reloaded\", \"role\": \"game\" } ] }");
+	assert_int_equal(role_now("reloaded"), ROLE_GAME);
+	assert_int_equal(role_now(".reloaded-wrapped"), ROLE_GAME);
+	assert_int_equal(role_now("jackd"), ROLE_NONE);
+	assert_int_equal(role_now(".jackd-wrapped"), ROLE_NONE);
+	for (size_t n = 0; n < 2; n++) {
+		int length = snprintf(text, sizeof(text), "{ \"servers\": [");
+
+		for (int i = 0; i < CONFIG_SERVERS_MAX; i++)
+			length += snprintf(text + length, sizeof(text) - (size_t)length,
+					   "%s{ \"name\": \"%s%d\", \"role\": \"game\" }",
+					   i ? ", " : "", full[n], i);
+		snprintf(text + length, sizeof(text) - (size_t)length, "] }");
+		reload(text);
+	}
+	assert_int_equal(role_now("first63"), ROLE_NONE);
+	assert_int_equal(role_now("second63"), ROLE_GAME);
+	reload("{ \"grant_at_exec\": false }");
+	assert_int_equal(role_now("jackd"), ROLE_NONE);
+	reload("{ \"roles_max\": 1 }");
+	assert_int_equal(role_now("jackd"), ROLE_AUDIO_SERVER);
+	assert_int_equal(role_now("second63"), ROLE_NONE);
+}
+
 static int child_main(void)
 {
 	char command;
@@ -110,10 +160,9 @@ static int group_teardown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_long_name),
-		cmocka_unit_test(test_namesakes),
-		cmocka_unit_test(test_link),
-		cmocka_unit_test(test_wrapped),
+		cmocka_unit_test(test_long_name), cmocka_unit_test(test_namesakes),
+		cmocka_unit_test(test_link),	  cmocka_unit_test(test_wrapped),
+		cmocka_unit_test(test_reload),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CHILD_FLAG))

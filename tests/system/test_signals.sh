@@ -55,8 +55,8 @@ DAEMON_PIDS+=("$DAEMON_PID")
 check_within 20 "the next start replaces it" grep -qw ready "$DAEMON_LOG"
 check "and answers on it" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
 check "on the ecosystem's socket, too" grep -q '"errno": *0' <(stats_request '{"req":"stats"}' "$DAEMON_SOCKET")
-stop_daemon HUP
-check_equal "SIGHUP ends it, too" 0 "$DAEMON_STATUS"
+stop_daemon
+check_equal "and ends on SIGTERM" 0 "$DAEMON_STATUS"
 
 # As under nohup: what was ignored at the start stays ignored. Ctrl-Z and Ctrl-\ are left to the kernel.
 is_stopped() {

@@ -6,8 +6,8 @@
  * list?) the tracepoints have left as marks a moment before: see lib/marks.h.
  *
  * Any process can take a listed name, as often as it likes. What user space finds out about it when
- * it does so first, that its executable is another, holds until its next exec. So only the first
- * such name passes.
+ * it does so first, that its executable is another, holds until its next exec, or until there is
+ * another list of names. So only the first such name passes.
  */
 #ifndef BPF_LIB_FILTER_H
 #define BPF_LIB_FILTER_H
@@ -44,7 +44,7 @@ static __always_inline bool filter_comm(const __u32 *data)
 	if (bpf_map_lookup_elem(&tgid_roles, &tgid) || mark_has(tgid, MARK_SELFTEST))
 		return true;
 	/* The comm follows; the kernel pads it with zeros. */
-	return bpf_map_lookup_elem(&server_names, &data[2]) && mark_set(tgid, MARK_NAMED);
+	return bpf_map_lookup_elem(&server_names, &data[2]) && mark_named(tgid);
 }
 
 static __always_inline bool filter_exec(const __u32 *data)

@@ -38,7 +38,8 @@ struct {
 	__type(value, __u32);
 } role_uids SEC(".maps");
 
-/* Each listed name, and its wrapped form. */
+/* Each listed name, and its wrapped form. Room for two lists: a reload of the configuration adds
+ * the new one before it drops the old one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -60,17 +61,20 @@ struct {
 	__type(value, __u32);
 } exec_marks SEC(".maps");
 
-/* Settings, fixed at load. */
-const volatile __u32 cfg_roles_max = 64;
-const volatile __u32 cfg_roles_per_uid_max = 8;
-const volatile __u64 cfg_long_wait_ns = 5000000;
+/* Settings, fixed at load ... */
 const volatile __u32 cfg_ring_bytes = 256 * 1024;
-const volatile bool cfg_grant_at_exec = true;
 const volatile __u32 cfg_measure = MEASURE_ALL;
+
+/* ... and those that a reload of the configuration changes. */
+__u64 cfg_long_wait_ns = 5000000;
+__u32 cfg_roles_max = 64;
+__u32 cfg_roles_per_uid_max = 8;
+bool cfg_grant_at_exec = true;
 
 /* Shared with user space by mmap. */
 __u32 roles_generation;	 /* one more after each change of tgid_roles; starts at 1 */
 __u32 roles_total;	 /* entries in tgid_roles */
+__u32 names_generation;	 /* one more after each change of server_names */
 __u32 selftest_tgid;	 /* the filter passes this process's forks; 0: none */
 __u64 readers_until_ns;	 /* somebody reads long waits until then */
 __u64 long_wait_wake_ns; /* last wake-up for long waits */

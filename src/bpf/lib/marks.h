@@ -19,6 +19,9 @@ enum mark {
 	MARK_NAMED = 8,	   /* has taken a listed name since its exec: user space was told */
 };
 
+/* Above these bits: the generation of the list of names, for MARK_NAMED. */
+#define MARK_BITS 8
+
 /* True if it was not set. */
 static __always_inline bool mark_set(__u32 tgid, __u32 mark)
 {
@@ -27,6 +30,24 @@ static __always_inline bool mark_set(__u32 tgid, __u32 mark)
 	if (marks)
 		return !(__sync_fetch_and_or(marks, mark) & mark);
 	bpf_map_update_elem(&exec_marks, &tgid, &mark, BPF_ANY);
+	return true;
+}
+
+/* True if MARK_NAMED was not set under the present list. Of two at once both may hear so. */
+static __always_inline bool mark_named(__u32 tgid)
+{
+	__u32 named = names_generation << MARK_BITS | MARK_NAMED, *marks, old;
+
+	marks = bpf_map_lookup_elem(&exec_marks, &tgid);
+	if (!marks) {
+		bpf_map_update_elem(&exec_marks, &tgid, &named, BPF_ANY);
+		return true;
+	}
+	old = *marks;
+	if ((old & MARK_NAMED) && old >> MARK_BITS == named >> MARK_BITS)
+		return false;
+	named |= old & ((1u << MARK_BITS) - 1);
+	__sync_val_compare_and_swap(marks, old, named);
 	return true;
 }
 

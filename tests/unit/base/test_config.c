@@ -383,6 +383,75 @@ static void test_environment(void **state)
 	unsetenv("SCX_TIMEOUT_MS");
 }
 
+static const char *change(struct config *config, const char *text)
+{
+	static char restart[CONFIG_KEYS_MAX];
+	struct config next;
+	struct error err;
+
+	config_init(&next);
+	if (parse(&next, text, &err))
+		fail_msg("%s", err.text);
+	config_change(config, &next, restart, sizeof(restart));
+	return restart;
+}
+
+static void test_change_of_nothing(void **state)
+{
+	struct config c, before;
+
+	config_init(&c);
+	before = c;
+	assert_string_equal(change(&c, "{ \"roles_max\": 64 }"), "");
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+/* Each setting is either taken over, or named and left as it is. */
+static void test_change_of_everything(void **state)
+{
+	char restart[CONFIG_KEYS_MAX];
+	struct config c, next, expected;
+	struct error err;
+
+	config_init(&next);
+	assert_int_equal(config_load(&next, TEST_DATA_DIR "/config/all.json", &err), 0);
+	config_init(&c);
+	expected = c;
+	expected.grant_at_exec = next.grant_at_exec;
+	expected.roles_max = next.roles_max;
+	expected.roles_per_uid_max = next.roles_per_uid_max;
+	expected.long_wait_us = next.long_wait_us;
+	expected.stats_clients = next.stats_clients;
+	expected.server_count = next.server_count;
+	memcpy(expected.servers, next.servers, sizeof(next.servers));
+	config_change(&c, &next, restart, sizeof(restart));
+	assert_memory_equal(&c, &expected, sizeof(c));
+	assert_string_equal(
+		restart,
+		"runtime_dir, scx_stats_path, source, scan_interval_ms, "
+		"receive_buffer_bytes, ring_bytes, queue_batches, measure, timeout_ms, http_threads, "
+		"http_timeout_ms, user, stats_group");
+	/* It is named as long as it differs from what is in force. */
+	assert_string_equal(change(&c, "{ \"timeout_ms\": 20000 }"), "timeout_ms");
+	assert_string_equal(change(&c, "{}"), "");
+	config_init(&next);
+	assert_memory_equal(&c, &next, sizeof(c));
+}
+
+static void test_change_of_servers(void **state)
+{
+	struct config c;
+
+	config_init(&c);
+	assert_string_equal(change(&c, "{ \"servers_extra\": [ { \"name\": \"kwin_wayland\", "
+				       "\"role\": \"compositor\" } ] }"),
+			    "");
+	assert_int_equal(find(&c, "kwin_wayland")->role, ROLE_COMPOSITOR);
+	assert_non_null(find(&c, "pipewire"));
+	assert_string_equal(change(&c, "{ \"servers\": [] }"), "");
+	assert_int_equal(c.server_count, 0);
+}
+
 /* The description names every key, and each default it prints is accepted. */
 static void test_describe(void **state)
 {
@@ -420,6 +489,9 @@ int main(void)
 		cmocka_unit_test(test_servers_are_bounded),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_change_of_nothing),
+		cmocka_unit_test(test_change_of_everything),
+		cmocka_unit_test(test_change_of_servers),
 		cmocka_unit_test(test_describe),
 	};
 

@@ -116,6 +116,12 @@ static int hear_errno(int fd)
 	return code;
 }
 
+static void ask(int fd)
+{
+	say(fd, "{\"req\":\"stats\"}\n");
+	assert_int_equal(hear_errno(fd), 0);
+}
+
 /* The wake-ups of class audio_server since that connection's last request. */
 static json_int_t ask_wakeups(int fd)
 {
@@ -208,8 +214,7 @@ static void test_oversized(void **state)
 	send(fd, junk, sizeof(junk), MSG_NOSIGNAL);
 	assert_int_equal(hear_errno(fd), EINVAL);
 	assert_null(hear(fd));
-	say(healthy, "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(healthy), 0);
+	ask(healthy);
 	close(fd);
 	close(healthy);
 }
@@ -263,24 +268,47 @@ static void test_idle_client_gives_way(void **state)
 	int fds[4], extra, i;
 
 	wait_for_clients(0);
-	for (i = 0; i < 4; i++) {
-		fds[i] = dial(own_path);
-		say(fds[i], "{\"req\":\"stats\"}\n");
-		assert_int_equal(hear_errno(fds[i]), 0);
-	}
-	say(fds[0], "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(fds[0]), 0);
-	extra = dial(own_path);
-	say(extra, "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(extra), 0);
+	for (i = 0; i < 4; i++)
+		ask(fds[i] = dial(own_path));
+	ask(fds[0]);
+	ask(extra = dial(own_path));
 	assert_null(hear(fds[1]));
-	say(fds[0], "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(fds[0]), 0);
+	ask(fds[0]);
 	wait_for_clients(4);
 	close(extra);
 	for (i = 0; i < 4; i++)
 		close(fds[i]);
 	wait_for_clients(0);
+}
+
+/* Raised, there are more places at once; lowered, the idle ones too many go when one more comes. */
+static void test_limit_changes(void **state)
+{
+	struct config next = config;
+	int fds[6], extra, i;
+
+	wait_for_clients(0);
+	next.stats_clients = 6;
+	ctl_reload(ctl, &next);
+	for (i = 0; i < 6; i++) {
+		fds[i] = dial(own_path);
+		ask(fds[i]);
+	}
+	wait_for_clients(6);
+	next.stats_clients = 2;
+	ctl_reload(ctl, &next);
+	ask(fds[0]); /* nobody is closed for that alone */
+	wait_for_clients(6);
+	extra = dial(own_path);
+	ask(extra);
+	wait_for_clients(2);
+	ask(fds[0]);
+	assert_null(hear(fds[5]));
+	close(extra);
+	for (i = 0; i < 6; i++)
+		close(fds[i]);
+	wait_for_clients(0);
+	ctl_reload(ctl, &config);
 }
 
 /* One that asks and never reads is dropped; meanwhile the other is served. */
@@ -289,11 +317,9 @@ static void test_slow_reader(void **state)
 	int slow = dial(own_path), healthy = dial(own_path);
 
 	make_busy(slow);
-	say(healthy, "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(healthy), 0);
+	ask(healthy);
 	wait_for_clients(1);
-	say(healthy, "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(healthy), 0);
+	ask(healthy);
 	close(slow);
 	close(healthy);
 	wait_for_clients(0);
@@ -389,8 +415,7 @@ static void test_dead_is_replaced(void **state)
 	assert_int_equal(endpoint_connect(own_path), -ECONNREFUSED);
 	assert_int_equal(open_and_start(&err), 0);
 	fd = dial(config.scx_stats_path);
-	say(fd, "{\"req\":\"stats\"}\n");
-	assert_int_equal(hear_errno(fd), 0);
+	ask(fd);
 	close(fd);
 	ctl_stop(ctl);
 }
@@ -457,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_framing, start, stop),
 		cmocka_unit_test_setup_teardown(test_oversized, start, stop),
 		cmocka_unit_test_setup_teardown(test_too_many_clients, start, stop),
+		cmocka_unit_test_setup_teardown(test_limit_changes, start, stop),
 		cmocka_unit_test_setup_teardown(test_idle_client_gives_way, start, stop),
 		cmocka_unit_test_setup_teardown(test_slow_reader, start, stop),
 		cmocka_unit_test_setup_teardown(test_counters, start, stop),

@@ -103,12 +103,35 @@ static void test_lost(void **state)
 	inbox_fini(&box);
 }
 
+static void test_config(void **state)
+{
+	struct config old, new, *taken;
+	struct pollfd fd;
+
+	config_init(&old);
+	new = old;
+	new.roles_max = old.roles_max + 1;
+	assert_int_equal(inbox_init(&box), 0);
+	assert_null(inbox_take_config(&box));
+	assert_int_equal(inbox_put_config(&box, &old), 0);
+	assert_int_equal(inbox_put_config(&box, &new), 0); /* frees the one that nobody took */
+	fd = (struct pollfd){.fd = box.fd, .events = POLLIN};
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	taken = inbox_take_config(&box);
+	assert_memory_equal(taken, &new, sizeof(new));
+	free(taken);
+	assert_null(inbox_take_config(&box));
+	assert_int_equal(inbox_put_config(&box, &new), 0); /* freed with the box */
+	inbox_fini(&box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_overflow),
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,7 @@ struct world {
 	int filter_fd;
 	bool has_bpf;		      /* what offer_bpf() says */
 	_Atomic unsigned int watches; /* calls of watch_connector() */
+	_Atomic unsigned int reloads;
 	/* What the queue told, as the aggregator would keep it. */
 	struct server servers[SERVERS_MAX];
 	unsigned int server_count;
@@ -264,6 +265,12 @@ static inline void table_selftest(void *ctx, uint32_t tgid)
 {
 }
 
+static inline int table_reload(void *ctx, const struct config *config)
+{
+	((struct world *)ctx)->reloads++;
+	return 0;
+}
+
 static inline bool table_offer_bpf(void *ctx, struct detect *d)
 {
 	return ((struct world *)ctx)->has_bpf;
@@ -448,6 +455,7 @@ static inline int world_try(struct world *w, unsigned int batches, struct error 
 		.next = table_next,
 		.filter_fd = w->filter_fd,
 		.selftest = table_selftest,
+		.reload = table_reload,
 		.offer_bpf = table_offer_bpf,
 		.pause_bpf = table_pause_bpf,
 		.watch_connector = table_watch_connector,

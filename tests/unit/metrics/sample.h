@@ -125,6 +125,8 @@ static inline void sample_daemon(struct metrics *m)
 	m->bodies_shared_total = 215;
 	m->ctl_requests_total = 216;
 	m->ctl_clients = 217;
+	m->reloads_total = 223;
+	m->reload_errors_total = 224;
 	m->cpu_ns_total = 218;
 	m->rss_bytes = 219;
 	m->snapshots_live = 220;

@@ -78,6 +78,8 @@ static const char *const promised[] = {
 	"http.requests_total",
 	"http.bodies_rendered_total",
 	"http.bodies_shared_total",
+	"config.reloads_total",
+	"config.reload_errors_total",
 	"self.cpu_ns_total",
 	"self.rss_bytes",
 	"self.snapshots_live",
