@@ -57,6 +57,7 @@ struct ring {
 /* What is asked of the kernel's BTF, all at once: to parse it takes longer than what is asked. */
 struct layout {
 	int64_t preempt_count_from_rq; /* distance from a CPU's run queue; 0: unknown, or arm64 */
+	uint32_t preempt_in_interrupt; /* bits of that count */
 	int reenqueue_args; /* of scx_bpf_reenqueue_local___v2; -1: there is no such function */
 };
 

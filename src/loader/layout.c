@@ -7,6 +7,8 @@
 
 #include <bpf/btf.h>
 
+#include "bpf/abi/preempt.h"
+
 bool layout_has_btf(void)
 {
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
@@ -91,14 +93,26 @@ static int64_t preempt_count_from_rq(const struct btf *btf)
 	return queue >= 0 && count >= 0 ? count - queue : 0;
 }
 
+/* The variable came with the second layout of the count. */
+static uint32_t preempt_in_interrupt(const struct btf *btf)
+{
+	const struct btf_type *var;
+
+	return variable_offset(btf, "local_interrupt_disable_state", &var) < 0
+		       ? PREEMPT_IN_INTERRUPT_5_1
+		       : PREEMPT_IN_INTERRUPT_7_3;
+}
+
 void layout_read(struct layout *out)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 
-	*out = (struct layout){.reenqueue_args = -1};
+	*out = (struct layout){.preempt_in_interrupt = PREEMPT_IN_INTERRUPT_5_1,
+			       .reenqueue_args = -1};
 	if (!btf)
 		return;
 	out->preempt_count_from_rq = preempt_count_from_rq(btf);
+	out->preempt_in_interrupt = preempt_in_interrupt(btf);
 	out->reenqueue_args = function_args(btf, "scx_bpf_reenqueue_local___v2");
 	btf__free(btf);
 }

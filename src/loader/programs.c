@@ -105,12 +105,14 @@ static void settings_change(struct trace_bpf *trace, const struct config *config
 	__atomic_store_n(&trace->data->cfg_grant_at_exec, config->grant_at_exec, __ATOMIC_RELAXED);
 }
 
-static void settings_fill(struct trace_bpf *trace, const struct config *config, int64_t preempt)
+static void settings_fill(struct trace_bpf *trace, const struct config *config,
+			  const struct layout *layout)
 {
 	settings_change(trace, config);
 	trace->rodata->cfg_ring_bytes = config->ring_bytes;
 	trace->rodata->cfg_measure = measures[config->measure];
-	trace->rodata->cfg_preempt_count_from_rq = preempt;
+	trace->rodata->cfg_preempt_count_from_rq = layout->preempt_count_from_rq;
+	trace->rodata->cfg_preempt_in_interrupt = layout->preempt_in_interrupt;
 	trace->bss->roles_generation = 1;
 }
 
@@ -137,7 +139,7 @@ static bool is_wanted(const struct program_info *info, const struct config *conf
 }
 
 /* Opens the object and loads the programs whose bit is set. */
-static int trace_load(const struct config *config, unsigned int mask, int64_t preempt,
+static int trace_load(const struct config *config, unsigned int mask, const struct layout *layout,
 		      struct trace_bpf **out)
 {
 	struct trace_bpf *trace = trace_bpf__open();
@@ -151,7 +153,7 @@ static int trace_load(const struct config *config, unsigned int mask, int64_t pr
 		bpf_program__set_autoload(program,
 					  (mask & (1u << i)) && is_wanted(&programs[i], config));
 	}
-	settings_fill(trace, config, preempt);
+	settings_fill(trace, config, layout);
 	ret = maps_size(trace, config);
 	if (!ret)
 		ret = trace_bpf__load(trace);
@@ -164,8 +166,7 @@ static int trace_load(const struct config *config, unsigned int mask, int64_t pr
 }
 
 /* Loads each program alone. Returns the mask of those the kernel takes; features say the rest. */
-static unsigned int programs_try_each(struct loader *l, const struct config *config,
-				      int64_t preempt)
+static unsigned int programs_try_each(struct loader *l, const struct config *config)
 {
 	unsigned int mask = 0;
 	struct trace_bpf *trace;
@@ -174,7 +175,7 @@ static unsigned int programs_try_each(struct loader *l, const struct config *con
 
 	for (unsigned int i = 0; i < PROGRAM_COUNT; i++) {
 		messages_clear();
-		ret = trace_load(config, 1u << i, preempt, &trace);
+		ret = trace_load(config, 1u << i, &l->layout, &trace);
 		if (!ret) {
 			mask |= 1u << i;
 			trace_bpf__destroy(trace);
@@ -202,7 +203,6 @@ static int refused(int ret, struct error *err)
 
 static int trace_load_best(struct loader *l, const struct config *config, struct error *err)
 {
-	int64_t preempt = l->layout.preempt_count_from_rq;
 	unsigned int mask = PROGRAMS_ALL, needed = 0;
 	int ret;
 
@@ -210,16 +210,16 @@ static int trace_load_best(struct loader *l, const struct config *config, struct
 		if (programs[i].is_needed)
 			needed |= 1u << i;
 	messages_clear();
-	ret = trace_load(config, mask, preempt, &l->trace);
+	ret = trace_load(config, mask, &l->layout, &l->trace);
 	if (ret) {
 		messages_clear();
-		ret = trace_load(config, needed, preempt, &l->trace);
+		ret = trace_load(config, needed, &l->layout, &l->trace);
 		if (ret)
 			return refused(ret, err);
 		trace_bpf__destroy(l->trace);
 		l->trace = NULL;
-		mask = needed | programs_try_each(l, config, preempt);
-		ret = trace_load(config, mask, preempt, &l->trace);
+		mask = needed | programs_try_each(l, config);
+		ret = trace_load(config, mask, &l->layout, &l->trace);
 		if (ret)
 			return refused(ret, err);
 	}
@@ -240,6 +240,7 @@ static void input_load(struct loader *l)
 		    : -errno;
 	if (!ret) {
 		input->rodata->cfg_preempt_count_from_rq = l->layout.preempt_count_from_rq;
+		input->rodata->cfg_preempt_in_interrupt = l->layout.preempt_in_interrupt;
 		ret = input_bpf__load(input);
 	}
 	if (!ret) {

@@ -5,6 +5,7 @@
 #ifndef BPF_KERNEL_COMPAT_H
 #define BPF_KERNEL_COMPAT_H
 
+#include "bpf/abi/preempt.h"
 #include "bpf/kernel/types.h"
 
 #include <bpf/bpf_core_read.h>
@@ -18,6 +19,9 @@
  * none.
  */
 const volatile __s64 cfg_preempt_count_from_rq = 0;
+
+/* One of PREEMPT_IN_INTERRUPT_*, from the loader. */
+const volatile __u32 cfg_preempt_in_interrupt = PREEMPT_IN_INTERRUPT_5_1;
 
 /* Returns false if this kernel doesn't let us know. */
 static __always_inline bool preempt_count_read(__u32 *count)
@@ -43,7 +47,7 @@ static __always_inline bool current_is_author(void)
 {
 	__u32 count;
 
-	return preempt_count_read(&count) && !(count & PREEMPT_IN_INTERRUPT);
+	return preempt_count_read(&count) && !(count & cfg_preempt_in_interrupt);
 }
 
 /*

@@ -35,9 +35,7 @@
 /* task_struct.__state of a thread that has run for the last time. */
 #define TASK_DEAD 0x80
 
-/* preempt_count: in an NMI, a hard interrupt, or serving a soft one (not: merely with soft
- * interrupts disabled). The layout has been the same since 5.1. */
-#define PREEMPT_IN_INTERRUPT 0x00ff0100
+/* preempt_count; see bpf/abi/preempt.h */
 #define PREEMPT_NEED_RESCHED 0x80000000u
 #define PREEMPT_NESTING_MAX 0x100u
 

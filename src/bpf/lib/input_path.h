@@ -34,7 +34,7 @@ static __always_inline __u64 input_path_visitor(void)
 
 	if (!preempt_count_read(&count))
 		count = 0;
-	return input_path_key((__u32)bpf_get_current_pid_tgid(), count & PREEMPT_IN_INTERRUPT);
+	return input_path_key((__u32)bpf_get_current_pid_tgid(), count & cfg_preempt_in_interrupt);
 }
 
 static __always_inline void input_path_enter(struct cpu_slot *slot)
