@@ -83,9 +83,9 @@ sentence_at_start() {
 
 # --- what a reload does ----------------------------------------------------------------------------
 
-# Without a terminal, as under a service manager, of which the socket is here.
+# Without a terminal, as under a service manager, of which the socket is here: open to all, as systemd's.
 notified=$TEST_DIR/notified
-socat -u "UNIX-RECV:$TEST_DIR/notify" "OPEN:$notified,creat,append" &
+socat -u "UNIX-RECV:$TEST_DIR/notify,mode=666" "OPEN:$notified,creat,append" &
 DAEMON_PIDS+=($!)
 wait_until 10 test -S "$TEST_DIR/notify" || skip "socat receives no datagrams"
 AS_FOREGROUND=(setsid env "--default-signal=INT,QUIT,HUP" "NOTIFY_SOCKET=$TEST_DIR/notify" SCX_TIMEOUT_MS=20000)
