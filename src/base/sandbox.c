@@ -20,7 +20,6 @@
 #include <sys/socket.h>
 
 #include "base/errors.h"
-#include "base/log.h"
 #include "base/privilege.h"
 
 #if defined(__has_feature)
@@ -204,18 +203,15 @@ void sandbox_enter(struct feature *out)
 
 /* libseccomp keeps what it has found out about the kernel in variables, and many threads of one
  * kind start at a time. */
-void sandbox_enter_reader(void)
+int sandbox_enter_reader(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int ret = privilege_shed();
 
-	if (!ret && is_entered) {
-		pthread_mutex_lock(&lock);
-		ret = load(true);
-		pthread_mutex_unlock(&lock);
-	}
-	if (ret)
-		log_limited(LOG_WARNING,
-			    "a thread that reads requests may do more than it needs: %s",
-			    error_name(ret));
+	if (ret || !is_entered)
+		return ret;
+	pthread_mutex_lock(&lock);
+	ret = load(true);
+	pthread_mutex_unlock(&lock);
+	return ret;
 }

@@ -22,7 +22,8 @@
 
 void sandbox_enter(struct feature *out);
 
-/* For a thread that parses what others send: the narrower filter, and no capabilities. */
-void sandbox_enter_reader(void);
+/* For a thread that parses what others send: the narrower filter, and no capabilities. 0, or a
+ * negative errno; then it may do more than it should. */
+int sandbox_enter_reader(void);
 
 #endif

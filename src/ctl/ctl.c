@@ -321,12 +321,13 @@ static int body(struct thread *self, void *arg)
 	struct epoll_event events[ROUND_MAX];
 	int ret, count, i;
 
-	sandbox_enter_reader();
-	thread_ready(self, 0);
-	for (;;) {
+	ret = sandbox_enter_reader();
+	thread_ready(self, ret);
+	while (!ret) {
 		ret = thread_poll(self, &pollfd, 1, drop_slow(c));
 		if (ret < 0)
 			break;
+		ret = 0;
 		count = epoll_wait(c->epoll_fd, events, ROUND_MAX, 0);
 		for (i = 0; i < count; i++)
 			handle(c, events[i].data.u32);

@@ -54,7 +54,11 @@ static void count(struct http_server *server, bool is_rejected)
 /* In each thread of civetweb before it does anything: none of them needs what main may do. */
 static void *on_init_thread(const struct mg_context *mg, int type)
 {
-	sandbox_enter_reader();
+	int ret = sandbox_enter_reader();
+
+	if (ret)
+		log_limited(LOG_WARNING, "an HTTP thread may do more than it needs: %s",
+			    error_name(ret));
 	return NULL;
 }
 

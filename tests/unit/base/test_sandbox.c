@@ -71,7 +71,7 @@ static void expect_common(void)
 
 static void *reader(void *unused)
 {
-	sandbox_enter_reader();
+	expect(sandbox_enter_reader() == 0);
 	expect_common();
 	expect_refused(socket(AF_UNIX, SOCK_STREAM, 0));
 	expect_refused(syscall(SYS_bpf, 0, NULL, 0));
@@ -128,7 +128,7 @@ static void test_confined(void **state)
 /* Before any filter a reader may give up its capabilities, and that is all. */
 static void *early_reader(void *unused)
 {
-	sandbox_enter_reader();
+	expect(sandbox_enter_reader() == 0);
 	expect_works(socket(AF_UNIX, SOCK_STREAM, 0));
 	return NULL;
 }
