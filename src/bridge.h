@@ -2,8 +2,9 @@
 /*
  * Bridge: detect's view of the loader, and the loader's of detect. Neither room includes the other.
  *
- * Owner:    the daemon; it outlives detect, and detect the loader's ring thread's calls.
- * Threads:  bridge_roles() before there are any; the functions as detect.h and loader.h say.
+ * Owner:    the daemon. It outlives detect's thread and the ring thread, which call its functions.
+ * Threads:  bridge_roles() from main, before detect starts; the functions as detect.h and loader.h
+ *           say.
  */
 #ifndef BRIDGE_H
 #define BRIDGE_H

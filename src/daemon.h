@@ -5,7 +5,7 @@
  * Owner:    main; one per process.
  * Threads:  main only.
  * Blocking: reload never; start takes as long as the BPF verifier, the self-test and the first scan
- * (well below a second); stop as long as the slowest thread needs to leave its poll.
+ *           (well below a second); stop as long as the slowest thread needs to leave its poll.
  */
 #ifndef DAEMON_H
 #define DAEMON_H

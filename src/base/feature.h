@@ -18,4 +18,7 @@ struct feature {
 	char detail[160]; /* one clause: how it is used, or why it is missing and what is lost */
 };
 
+/* To its detail, as far as there is room. Any thread. */
+__attribute__((format(printf, 2, 3))) void feature_append(struct feature *f, const char *fmt, ...);
+
 #endif

@@ -9,8 +9,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <stdarg.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -98,39 +96,27 @@ static void bounding_set_clear(void)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *fmt,
-							 ...)
-{
-	size_t length = strlen(text);
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text + length, size - length, fmt, args);
-	va_end(args);
-}
-
 static void describe(const struct privilege *p, int switch_error, int caps_error,
 		     struct feature *out)
 {
-	const size_t size = sizeof(out->detail);
 	const char *name = p->user.name;
 	const char *before = " but ";
 
 	*out = (struct feature){.name = "privileges", .is_available = !caps_error && !switch_error};
 	if (switch_error == -ENOENT)
-		append(out->detail, size, "there is no user %s: ", name);
+		feature_append(out, "there is no user %s: ", name);
 	else if (switch_error)
-		append(out->detail, size, "can't become %s (%s): ", name, error_name(switch_error));
-	append(out->detail, size, "uid %u, ", geteuid());
+		feature_append(out, "can't become %s (%s): ", name, error_name(switch_error));
+	feature_append(out, "uid %u, ", geteuid());
 	if (caps_error) {
-		append(out->detail, size, "all capabilities are kept (%s)", error_name(caps_error));
+		feature_append(out, "all capabilities are kept (%s)", error_name(caps_error));
 		return;
 	}
-	append(out->detail, size, "no capabilities");
+	feature_append(out, "no capabilities");
 	for (size_t i = 0; i < KEPT; i++) {
 		if (!(caps_permitted() & UINT64_C(1) << kept[i].number))
 			continue;
-		append(out->detail, size, "%s%s", before, kept[i].name);
+		feature_append(out, "%s%s", before, kept[i].name);
 		before = ", ";
 	}
 }

@@ -5,9 +5,10 @@
  * Owner:    main. detect_new(), detect_start(), detect_stop(), detect_free().
  * Threads:  its own thread `detect`; detect_offer() from the ring thread, detect_read() from any.
  * Blocking: detect_reload() never; detect_start() waits for subscription, self-test and first scan
- * (at most about 3 s). Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun
- * and one when a place comes free after somebody was refused, rate-limited, and one per reload; the
- * CPU time of detect/budget.h, and no more than that of it as a real-time thread.
+ *           (at most about 3 s).
+ * Limits:   SERVERS_MAX processes; one /proc scan at start, one per overrun and one when a place
+ *           comes free after somebody was refused, rate-limited, and one per reload; the CPU time
+ *           of detect/budget.h, and no more than that of it as a real-time thread.
  *
  * Source of events, best first: the proc connector behind the BPF socket filter; the BPF records of
  * exec, fork and exit; a /proc scan each config->scan_interval_ms. It says which one it uses. From

@@ -38,17 +38,6 @@ static void groups_add(struct groups *g, uint32_t figure)
 	g->count++;
 }
 
-__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *fmt,
-							 ...)
-{
-	size_t length = strlen(text);
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text + length, size - length, fmt, args);
-	va_end(args);
-}
-
 static void describe_cpus(const struct topology *t, struct feature *out)
 {
 	unsigned int online = 0, cores = 0, nodes = 0, tickless = 0;
@@ -71,12 +60,12 @@ static void describe_cpus(const struct topology *t, struct feature *out)
 		 "%u on line of %u possible; %u cores, %u NUMA node%s", online, t->cpu_count, cores,
 		 nodes, nodes == 1 ? "" : "s");
 	if (tickless)
-		append(out->detail, sizeof(out->detail), ", %u in nohz_full", tickless);
+		feature_append(out, ", %u in nohz_full", tickless);
 	if (strengths.count < 2)
-		append(out->detail, sizeof(out->detail), ", all equally strong");
+		feature_append(out, ", all equally strong");
 	for (unsigned int i = 0; strengths.count > 1 && i < GROUPS_MAX && i < strengths.count; i++)
-		append(out->detail, sizeof(out->detail), "%s%u of strength %u", i ? ", " : "; ",
-		       strengths.group[i].members, strengths.group[i].figure);
+		feature_append(out, "%s%u of strength %u", i ? ", " : "; ",
+			       strengths.group[i].members, strengths.group[i].figure);
 }
 
 static void describe_caches(const struct topology *t, struct feature *out)
@@ -94,10 +83,10 @@ static void describe_caches(const struct topology *t, struct feature *out)
 	}
 	snprintf(detail, sizeof(out->detail), "last level: ");
 	if (sizes.count > GROUPS_MAX)
-		append(detail, sizeof(out->detail), "%u, of many sizes", t->llc_count);
+		feature_append(out, "%u, of many sizes", t->llc_count);
 	for (unsigned int i = 0; sizes.count <= GROUPS_MAX && i < sizes.count; i++)
-		append(detail, sizeof(out->detail), "%s%u of %u KiB", i ? ", " : "",
-		       sizes.group[i].members, sizes.group[i].figure);
+		feature_append(out, "%s%u of %u KiB", i ? ", " : "", sizes.group[i].members,
+			       sizes.group[i].figure);
 }
 
 /* Of the CPUs on line, which may differ. */

@@ -232,6 +232,13 @@ fake_server() { # NAME [SOURCE]
 	echo "$dir/$1"
 }
 
+# What fake_server made, in the background; its pid is in $started.
+start_server() { # PATH
+	"$1" 1000 &
+	started=$!
+	disown "$started"
+}
+
 # Before a command: runs it as an ordinary user without any capability, in the same process.
 AS_USER=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)
 

@@ -8,13 +8,6 @@
 
 STORM=$(dirname "$GAMERD")/tests/storm
 
-# A server in the background; its pid is in $started.
-start_server() {
-	"$server" 1000 &
-	started=$!
-	disown "$started"
-}
-
 end_server() { # PID
 	kill -KILL "$1"
 	wait_until 5 is_gone "$1"
@@ -23,9 +16,9 @@ end_server() { # PID
 overrun() { # SOURCE
 	local source=$1 before ended after late expected
 
-	start_server
+	start_server "$server"
 	before=$started
-	start_server
+	start_server "$server"
 	ended=$started
 	check_within 5 "$source: two servers are listed" holds '.audio.servers | length == 2'
 	check_equal "$source: it is the source" "$source" "$(metrics .proc_events.source)"
@@ -35,7 +28,7 @@ overrun() { # SOURCE
 	kill -STOP "$DAEMON_PID"
 	"$STORM" -n 20000 -k 8 -w "$short" | sed 's/^/# /'
 	end_server "$ended"
-	start_server
+	start_server "$server"
 	after=$started
 	kill -CONT "$DAEMON_PID"
 
@@ -55,7 +48,7 @@ overrun() { # SOURCE
 		"BPF records dropped \(.pipeline.dropped_total), pipeline \(.pipeline)"'
 	check "$source: the daemon is healthy" http /health --fail
 
-	start_server
+	start_server "$server"
 	late=$started
 	check_within 5 "$source: and knows new servers at once" holds ".audio.servers | any(.pid == $late)"
 	end_server "$before"

@@ -7,13 +7,6 @@
 
 DEAFEN=$(dirname "$GAMERD")/tests/deafen
 
-# A server in the background; its pid is in $started.
-start_server() {
-	"$server" 1000 &
-	started=$!
-	disown "$started"
-}
-
 listed() { # PID
 	holds ".audio.servers | any(.pid == $1)"
 }
@@ -25,7 +18,7 @@ for _ in {1..20}; do /bin/true; done
 check "nothing is silent yet" holds '.proc_events.silences_total == 0'
 
 check_equal "its one socket is made deaf" 1 "$("$DEAFEN" "$DAEMON_PID")"
-start_server
+start_server "$server"
 missed=$started
 # To ask is to start processes.
 check_within 20 "the silence is noticed" holds '.proc_events.silences_total == 1'
@@ -34,7 +27,7 @@ check "a scan has found it" holds '.proc_events | .resyncs_total == 1 and .scans
 check_equal "the log says so once" 1 "$(grep -c 'has fallen silent' "$DAEMON_LOG")"
 check_equal "the proc connector still is the source" netlink "$(metrics .proc_events.source)"
 
-start_server
+start_server "$server"
 heard=$started
 check_within 10 "another server is listed" listed "$heard"
 check "no scan was needed for it" holds '.proc_events.scans_total == 2'
@@ -46,7 +39,7 @@ check_equal "the new socket is made deaf" 1 "$("$DEAFEN" "$DAEMON_PID")"
 check_within 20 "a connector that falls silent again is given up" holds '.proc_events.source == "bpf"'
 kill -KILL "$missed"
 check_within 10 "the end of a server is seen" holds ".audio.servers | any(.pid == $missed) | not"
-start_server
+start_server "$server"
 check_within 10 "and the start of one" listed "$started"
 check_within 10 "the ledger holds" holds '.pipeline |
 	.attempted_total == .submitted_total + .dropped_total

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/privilege.h"
+#include "expect.h"
 
 #define KEPT_CAPS 0xc000881000ULL /* net_admin, sys_ptrace, sys_nice, perfmon, bpf */
 
@@ -60,14 +61,6 @@ static void in_child(void (*test)(void))
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 }
-
-#define expect(claim)                                                       \
-	do {                                                                \
-		if (!(claim)) {                                             \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #claim); \
-			abort();                                            \
-		}                                                           \
-	} while (0)
 
 static void test_choose(void **state)
 {

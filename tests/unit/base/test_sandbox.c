@@ -22,16 +22,9 @@
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "expect.h"
 
 #define STATUS_SKIP 77
-
-#define expect(claim)                                                       \
-	do {                                                                \
-		if (!(claim)) {                                             \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #claim); \
-			abort();                                            \
-		}                                                           \
-	} while (0)
 
 #define expect_refused(call)            \
 	do {                            \
