@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 
 #define SLICE_MIN_US 1000
 #define SLICE_MAX_US 20000
@@ -26,51 +28,80 @@ enum {
 	OPT_EXIT_DUMP_LEN,
 };
 
-static const struct option long_options[] = {
-	{"observe", no_argument, NULL, OPT_OBSERVE},
-	{"require-sched", no_argument, NULL, OPT_REQUIRE_SCHED},
-	{"stats", required_argument, NULL, OPT_STATS},
-	{"monitor", required_argument, NULL, OPT_MONITOR},
-	{"watch-input", required_argument, NULL, OPT_WATCH_INPUT},
-	{"help-stats", no_argument, NULL, OPT_HELP_STATS},
-	{"help-config", no_argument, NULL, OPT_HELP_CONFIG},
-	{"check", no_argument, NULL, OPT_CHECK},
-	{"debug-api", required_argument, NULL, OPT_DEBUG_API},
-	{"slice-us", required_argument, NULL, OPT_SLICE_US},
-	{"exit-dump-len", required_argument, NULL, OPT_EXIT_DUMP_LEN},
-	{"config", required_argument, NULL, OPT_CONFIG},
-	{"verbose", no_argument, NULL, 'v'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+/* Each option, in the order of --help, which is printed from this table; so is what getopt_long()
+ * knows. The shells complete what --help lists (dist/completions). */
+struct row {
+	int code;	   /* for parse_one(); a character is the short form as well */
+	const char *name;  /* NULL: an empty line in --help */
+	const char *value; /* what the option takes, for --help; NULL: nothing */
+	const char *help;
 };
+
+static const struct row rows[] = {
+	{OPT_OBSERVE, "observe", NULL, "measure only, attach no scheduler"},
+	{OPT_REQUIRE_SCHED, "require-sched", NULL,
+	 "fail instead of observing where no scheduler can be attached"},
+	{OPT_SLICE_US, "slice-us", "N",
+	 "time slice of normal threads, 1000 to 20000; default 3000"},
+	{OPT_EXIT_DUMP_LEN, "exit-dump-len", "N",
+	 "bytes of the kernel's debug dump after a scheduler error"},
+	{OPT_STATS, "stats", "SECS", "run, and print what happened every SECS seconds"},
+	{OPT_DEBUG_API, "debug-api", "PORT", "serve HTTP on 127.0.0.1:PORT (0 picks a free port)"},
+	{OPT_CONFIG, "config", "FILE", "settings in JSON instead of /etc/scx_gamerd.json"},
+	{0},
+	{OPT_MONITOR, "monitor", "SECS", "print the statistics of the running daemon"},
+	{OPT_WATCH_INPUT, "watch-input", "SECS",
+	 "print the input activity the running daemon sees"},
+	{0},
+	{OPT_CHECK, "check", NULL, "say what this kernel and system support"},
+	{OPT_HELP_STATS, "help-stats", NULL, "explain every statistic"},
+	{OPT_HELP_CONFIG, "help-config", NULL, "explain every setting of the configuration file"},
+	{'v', "verbose", NULL, "log more"},
+	{'V', "version", NULL, "print the version"},
+	{'h', "help", NULL, "print this"},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 void options_usage(FILE *out)
 {
 	fputs("Usage: scx_gamerd [OPTION]...\n"
 	      "Keeps games and sound smooth, and says why when they are not.\n"
-	      "\n"
-	      "  --observe            measure only, attach no scheduler\n"
-	      "  --require-sched      fail instead of observing where no scheduler can be attached\n"
-	      "  --slice-us N         time slice of normal threads, 1000 to 20000; default 3000\n"
-	      "  --exit-dump-len N    bytes of the kernel's debug dump after a scheduler error\n"
-	      "  --stats SECS         run, and print what happened every SECS seconds\n"
-	      "  --debug-api PORT     serve HTTP on 127.0.0.1:PORT (0 picks a free port)\n"
-	      "  --config FILE        settings in JSON instead of /etc/scx_gamerd.json\n"
-	      "\n"
-	      "  --monitor SECS       print the statistics of the running daemon\n"
-	      "  --watch-input SECS   print the input activity the running daemon sees\n"
-	      "\n"
-	      "  --check              say what this kernel and system support\n"
-	      "  --help-stats         explain every statistic\n"
-	      "  --help-config        explain every setting of the configuration file\n"
-	      "  -v, --verbose        log more\n"
-	      "  -V, --version        print the version\n"
-	      "  -h, --help           print this\n"
-	      "\n"
+	      "\n",
+	      out);
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		char left[32], letter[] = "-x, ";
+
+		if (!row->name) {
+			fputc('\n', out);
+			continue;
+		}
+		letter[1] = (char)row->code;
+		snprintf(left, sizeof(left), "%s--%s%s%s", row->code <= UCHAR_MAX ? letter : "",
+			 row->name, row->value ? " " : "", row->value ? row->value : "");
+		fprintf(out, "  %-18s   %s\n", left, row->help);
+	}
+	fputs("\n"
 	      "Logs go to stderr. SIGINT and SIGTERM end it with status 0. SIGHUP has it read the\n"
 	      "settings again; in a terminal, it ends it.\n",
 	      out);
+}
+
+/* The table as getopt_long() wants it, into arrays of zeroes. */
+static void fill_getopt(struct option longs[ROWS + 1], char shorts[ROWS + 2])
+{
+	*shorts++ = ':'; /* a missing value is told from an unknown option */
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!rows[i].name)
+			continue;
+		*longs++ = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].value ? required_argument : no_argument,
+			.val = rows[i].code,
+		};
+		if (rows[i].code <= UCHAR_MAX)
+			*shorts++ = (char)rows[i].code;
+	}
 }
 
 static int parse_interval(const char *option, const char *text, double *out, struct error *err)
@@ -183,10 +214,13 @@ static int parse_one(int c, char **argv, struct options *o, struct error *err)
 int options_parse(int argc, char **argv, struct options *out, struct error *err)
 {
 	struct options o = {.command = COMMAND_RUN, .slice_us = OPTIONS_SLICE_US};
+	struct option longs[ROWS + 1] = {0};
+	char shorts[ROWS + 2] = {0};
 	int c;
 
+	fill_getopt(longs, shorts);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":vVh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		int r = parse_one(c, argv, &o, err);
 
 		if (r)
