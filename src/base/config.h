@@ -8,11 +8,10 @@
  * Blocking: reads one file.
  * Limits:   a file of at most 64 KiB; CONFIG_SERVERS_MAX names.
  *
- * One table in config.c defines key, type, range, default and help of each setting, and whether it
- * may change while the daemon runs; the loader, its errors, the reload and the list of
- * --help-config come from it, and the man page's is compared with that. An unknown key, a wrong
- * type, a value out of range is refused with one sentence that names the key; then nothing of the
- * file is taken.
+ * One table, config_table.c, defines key, type, range, default and help of each setting, and
+ * whether it may change while the daemon runs; the loader, its errors, the reload, --help-config,
+ * the man page's list and the example come from it. An unknown key, a wrong type, a value out of
+ * range is refused with one sentence that names the key; then nothing of the file is taken.
  */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A picture in which every field has a value of its own, and golden files to compare text with.
+ * A picture in which every field has a value of its own.
  */
 #ifndef UNIT_METRICS_SAMPLE_H
 #define UNIT_METRICS_SAMPLE_H
@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "metrics/render.h"
+#include "unit/golden.h"
 
 #define SAMPLE_STARTED_NS (1000 * NSEC_PER_SEC)
 #define SAMPLE_PUBLISHED_NS (1100 * NSEC_PER_SEC + 5)
@@ -213,43 +214,6 @@ static inline json_t *sample_json(const struct metrics *m, uint64_t now_ns, bool
 	assert_non_null(root);
 	free(text);
 	return root;
-}
-
-/* The file's text with a terminator, or NULL. */
-static inline char *golden_read(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-
-	if (!file)
-		return NULL;
-	if (getdelim(&text, &size, '\0', file) < 0) {
-		free(text);
-		text = NULL;
-	}
-	fclose(file);
-	return text;
-}
-
-/* Fails unless `text` is what the file says; with GAMERD_UPDATE_GOLDEN=1 writes the file first. */
-static inline void golden_check(const char *path, const char *text)
-{
-	const char *update = getenv("GAMERD_UPDATE_GOLDEN");
-	char *golden;
-
-	if (update && strcmp(update, "1") == 0) {
-		FILE *file = fopen(path, "we");
-
-		assert_non_null(file);
-		assert_true(fputs(text, file) >= 0);
-		assert_int_equal(fclose(file), 0);
-	}
-	golden = golden_read(path);
-	if (!golden)
-		fail_msg("%s cannot be read", path);
-	assert_string_equal(text, golden);
-	free(golden);
 }
 
 #endif
