@@ -7,6 +7,8 @@
 
 need unshare socat python3 flock prlimit
 
+statuses=() # with which the program has ended here
+
 # Runs the daemon so that it must refuse, and checks how.
 refused() { # STATUS NAME PATTERN CMD...
 	local expected=$1 name=$2 pattern=$3 output status
@@ -14,6 +16,7 @@ refused() { # STATUS NAME PATTERN CMD...
 	shift 3
 	output=$(timeout 20 "$@" 2>&1 </dev/null)
 	status=$?
+	statuses+=("$status")
 	# A machine's own audio servers may be found before that.
 	output=$(grep -v ' info: audio_server ' <<<"$output")
 	check_equal "$name: status" "$expected" "$status"
@@ -56,9 +59,13 @@ check "the unit does not restart for those" grep -qx 'RestartPreventExitStatus=2
 for files in 5 8 12 14 16; do
 	refused 1 "$files open files" "error: at most $files files may be open \(RLIMIT_NOFILE\), and scx_gamerd needs" \
 		prlimit --nofile="$files" "${run[@]}"
-	check "$files open files: --check says it, too" grep -q "can't run here: at most $files files" \
-		<(prlimit --nofile="$files" "${run[@]}" --check)
+	output=$(prlimit --nofile="$files" "${run[@]}" --check 2>/dev/null)
+	check_equal "$files open files: --check ends with status 1" 1 $?
+	check "$files open files: --check says it, too" grep -q "can't run here: at most $files files" <<<"$output"
 done
+
+"${run[@]}" --check >/dev/null 2>&1
+check_equal "--check where it can run: status" 0 $?
 
 full() { # ARGS...
 	"$GAMERD" --config "$DAEMON_CONFIG" "$@" >/dev/full
@@ -90,6 +97,9 @@ check "no other user can hold its lock" eval \
 check "the first one is untouched" grep -q '"errno": *0' <(stats_request '{"req":"stats"}')
 stop_daemon
 check_equal "and ends well" 0 "$DAEMON_STATUS"
+statuses+=("$DAEMON_STATUS")
+check_equal "the man page has these statuses" "$(printf '%s\n' "${statuses[@]}" | sort -u)" \
+	"$(sed -n '/^\.SH EXIT STATUS/,/^\.SH PRIV/s/^\.B \([0-9]*\)$/\1/p' "$ROOT/docs/scx_gamerd.8")"
 
 # Accepted, with a warning each: files that are in the hands of somebody else.
 daemon_prepare
