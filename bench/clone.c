@@ -2,8 +2,8 @@
 /*
  * What it costs a reader to get hold of the latest metrics, in four ways:
  *
- *   mutex_copy      a full copy under a mutex (what a GET did before the review)
- *   rwlock_counted  a counted pointer under a reader-writer lock (after it: `Arc`)
+ *   mutex_copy      a full copy under a mutex (docs/review.md, 1: what a GET did)
+ *   rwlock_counted  a counted pointer under a reader-writer lock (what it did then)
  *   rcu_get_put     snapshot_get() and snapshot_put(), as the daemon's readers do
  *   rcu_section     an RCU read section alone: enough for who only looks
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What it costs the kernel side to know a thread's role when it wakes and when it stops: a lookup
- * of its TGID in a hash map each time (what the review found), or the verdict in its task storage,
+ * of its TGID in a hash map each time (docs/review.md, 3), or the verdict in its task storage,
  * which holds as long as the table has not changed. Run in the kernel by BPF_PROG_RUN, on the
  * project's own maps and functions (lookup.bpf.c); a sample is the mean of a loop, less that of the
  * empty loop of the same round.

@@ -2,7 +2,7 @@
 /*
  * What it costs a request to get its body:
  *
- *   per_request.FORMAT  rendered for this request alone (what the review found: pretty JSON)
+ *   per_request.FORMAT  rendered for this request alone (docs/review.md, 4: indented JSON)
  *   first.FORMAT        the first reader of a snapshot, who renders for all
  *   later.FORMAT        everybody else: get the snapshot, its body, put the snapshot
  *   bytes.FORMAT        how long the body is

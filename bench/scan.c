@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a periodic detection costs (what the review found): one scan of /proc, with 200, 2000 and
+ * What a periodic detection costs (docs/review.md, 2): one scan of /proc, with 200, 2000 and
  * 5000 processes on the machine.
  *
  *   time.N     of one scan

@@ -3,8 +3,8 @@
  * What it costs to publish the metrics, in three ways:
  *
  *   two_copies  the caller copies them for the API, which copies them again into what its readers
- *               share (what the review found)
- *   one_copy    the API copies them once into a counted pointer (after it: `Arc`)
+ *               share (docs/review.md, 1)
+ *   one_copy    the API copies them once into a counted pointer (what it did then)
  *   in_place    snapshot_draft() and snapshot_publish(): filled where they are read
  *
  * All three begin with a zeroed picture, since the figures come in anew each time; filling it is

@@ -39,7 +39,7 @@ def review: [
   "",
   "## The review's table",
   "",
-  "The review of an older scheduler that this project began with names these costs and never measured them. Its patterns are in the benches in C, as good as they can be.",
+  "The review of an older scheduler that this project began with names these costs and never measured them ([review.md](review.md)). Its patterns are in the benches in C, as good as they can be.",
   "",
   "| what | the review: before | after its changes | measured here |",
   "|---|---|---|---|",

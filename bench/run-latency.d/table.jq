@@ -19,7 +19,7 @@ def median: sort | if length == 0 then null
 	elif length % 2 == 1 then .[length / 2 | floor]
 	else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 
-# bench, name, title, claim of the review, bench/name of the old pattern, is less better?
+# bench, name, title, claim of the review (docs/review.md), bench/name of the old pattern, is less better?
 def rows:
 	(["", "w"][] as $w | ["1", "2"][] as $n
 	 | "\($n) reader\(if $n == "2" then "s" else "" end)\(if $w == "w" then ", 1 kHz writer" else "" end)" as $who
