@@ -17,6 +17,7 @@
 #define CTL_CTL_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/config.h"
 #include "base/errors.h"
