@@ -66,13 +66,12 @@ static int read_at(int dir, const char *name, char *out, size_t size)
 	return (int)length;
 }
 
-int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX])
+int proc_comm_in(int dir, const char *path, char comm[SERVER_COMM_MAX])
 {
-	char path[32], text[64];
+	char text[64];
 	int length;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	length = read_at(AT_FDCWD, path, text, sizeof(text));
+	length = read_at(dir, path, text, sizeof(text));
 	if (length <= 0)
 		return length < 0 ? length : -ESRCH;
 	if (text[length - 1] == '\n')
@@ -82,6 +81,14 @@ int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX])
 	memset(comm, 0, SERVER_COMM_MAX);
 	memcpy(comm, text, (size_t)length);
 	return 0;
+}
+
+int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX])
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	return proc_comm_in(AT_FDCWD, path, comm);
 }
 
 int proc_parse_stat(const char *text, size_t length, struct proc_stat *out)
@@ -236,6 +243,24 @@ bool proc_is_alive(int32_t pid, uint64_t start_ticks, int pidfd)
 	return is_alive;
 }
 
+int proc_read_in(int dir, struct proc_identity *out)
+{
+	struct proc_identity id = {.pid = out->pid};
+	int r;
+
+	r = read_stat(dir, &id.stat);
+	if (!r)
+		r = read_uid(dir, &id.uid);
+	if (r)
+		return r;
+	/* Not an error: a kernel thread has none, and another user's needs CAP_SYS_PTRACE. */
+	id.exe_error = read_exe(dir, &id);
+	if (id.exe_error)
+		id.exe[0] = '\0';
+	*out = id;
+	return 0;
+}
+
 int proc_read(int32_t pid, struct proc_identity *out, int *pidfd)
 {
 	struct proc_identity id = {.pid = pid};
@@ -254,16 +279,9 @@ int proc_read(int32_t pid, struct proc_identity *out, int *pidfd)
 		r = gone_or(errno);
 		goto close_pidfd;
 	}
-	r = read_stat(dir, &id.stat);
-	if (!r)
-		r = read_uid(dir, &id.uid);
+	r = proc_read_in(dir, &id);
 	if (r)
 		goto close_dir;
-	/* Not an error: a kernel thread has none, and another user's needs CAP_SYS_PTRACE. */
-	id.exe_error = read_exe(dir, &id);
-	if (id.exe_error)
-		id.exe[0] = '\0';
-
 	if (!proc_is_alive(pid, id.stat.start_ticks, fd)) {
 		r = -ESRCH;
 		goto close_dir;

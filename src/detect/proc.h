@@ -49,8 +49,14 @@ int proc_check(struct error *err);
 /* Name of the leader. -ESRCH if there is no such process. */
 int proc_comm(int32_t pid, char comm[SERVER_COMM_MAX]);
 
+/* The same of a file, `path` below `dir`. */
+int proc_comm_in(int dir, const char *path, char comm[SERVER_COMM_MAX]);
+
 /* Everything above. *pidfd is -1 if the kernel gives none. -ESRCH: gone, or a zombie. */
 int proc_read(int32_t pid, struct proc_identity *out, int *pidfd);
+
+/* All of it but the pid, from the files stat, status and exe of a directory, whatever they hold. */
+int proc_read_in(int dir, struct proc_identity *out);
 
 /* Does that very process still run? `pidfd` may be -1. */
 bool proc_is_alive(int32_t pid, uint64_t start_ticks, int pidfd);

@@ -4,20 +4,14 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "bpf/abi/roles.h"
 #include "cpu_limit.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int claim)
-{
-	if (!claim)
-		abort();
-}
 
 static void check_refused(const struct config *config, const struct config *before,
 			  const struct error *err, int ret)

@@ -11,6 +11,7 @@
 #include "ctl/protocol.h"
 #include "ctl/report.h"
 #include "cpu_limit.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,12 +24,6 @@ static void give(void *ctx, const struct metrics **out_base, const struct metric
 	*out_now = &now;
 }
 
-static void check(int is_true)
-{
-	if (!is_true)
-		abort();
-}
-
 /* Whatever came, the answer is one line of JSON with an errno and something in resp. */
 static void check_answer(const char *text)
 {
@@ -36,9 +31,9 @@ static void check_answer(const char *text)
 	json_t *code = json_object_get(reply, "errno");
 	json_t *resp = json_object_get(json_object_get(reply, "args"), "resp");
 
-	check(strchr(text, '\n') == text + strlen(text) - 1);
-	check(json_is_integer(code) && resp);
-	check(json_is_object(resp) == !json_integer_value(code));
+	require(strchr(text, '\n') == text + strlen(text) - 1);
+	require(json_is_integer(code) && resp);
+	require(json_is_object(resp) == !json_integer_value(code));
 	json_decref(reply);
 }
 
@@ -51,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	cpu_limit_restart();
 	text = protocol_answer((const char *)data, size, &source);
-	check(text != NULL);
+	require(text != NULL);
 	check_answer(text);
 	free(text);
 
