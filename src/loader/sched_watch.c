@@ -33,10 +33,13 @@ void sched_watch_configure(struct sched_watcher *w, struct sched_settings *setti
 
 static int signal_take(void *ctx, void *data, size_t size)
 {
-	enum sched_signal signal = *(const uint32_t *)data;
 	struct sched_watcher *w = ctx;
+	uint32_t signal;
 
-	switch (signal) {
+	if (size < sizeof(signal))
+		return 0;
+	memcpy(&signal, data, sizeof(signal));
+	switch ((enum sched_signal)signal) {
 	case SCHED_SIGNAL_END: /* has a record of its own */
 		break;
 	case SCHED_SIGNAL_CPUS_CHANGED:
