@@ -3,7 +3,7 @@
  * Budget: how much CPU time the detect thread may use for events, whoever causes them.
  *
  * Any user can make events that the thread has to look at (names, execs, forks, exits), and a
- * real-time thread runs before all ordinary ones. So two accounts run down what it has used:
+ * real-time thread runs before all ordinary ones. So what it has used is charged to two accounts:
  *
  *      account   overdrawn at         paid back    while it is overdrawn
  *      ahead     5 ms of CPU time     0.5 %        the thread is not real-time; ends at 1 ms, so
@@ -18,19 +18,13 @@
 #ifndef DETECT_BUDGET_H
 #define DETECT_BUDGET_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct budget_account {
-	uint64_t debt_ns;
-	bool is_overdrawn;
-};
+#include "base/account.h"
 
 struct budget {
-	uint64_t now_ns; /* when it was last brought up to date ... */
-	uint64_t cpu_ns; /* ... and the thread's CPU time then */
-	struct budget_account ahead;
-	struct budget_account reading;
+	struct account ahead;
+	struct account reading;
 };
 
 /* Both accounts at 0. `cpu_ns` is the thread's CPU time so far. */
