@@ -71,9 +71,10 @@ struct config {
 	uint32_t queue_batches;	       /* pool of each producer; default 16 */
 	uint32_t long_wait_us;	       /* a latency class's wait that is recorded; default 5000 */
 	uint32_t timeout_ms; /* of the kernel's watchdog over the scheduler; default 10000 */
-	enum config_measure measure; /* default all */
-	uint32_t http_threads;	     /* default 6 */
-	uint32_t http_timeout_ms;    /* default 2000 */
+	enum config_measure measure;   /* default all */
+	uint32_t http_threads;	       /* default 6 */
+	uint32_t http_timeout_ms;      /* default 2000 */
+	uint32_t requests_cpu_percent; /* of the debug API, and of the stats sockets; default 3 */
 	struct config_user user;
 	uint32_t stats_gid;	/* of the stats sockets; default CONFIG_GID_NONE: ours */
 	uint32_t stats_clients; /* at most so many clients on the stats sockets; default 8 */

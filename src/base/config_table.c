@@ -105,6 +105,9 @@ const struct setting config_table[] = {
 	       .more = "all but two may serve kept connections"),
 	NUMBER(http_timeout_ms, RESTART, SETTING_NUMBER, 100, 60000, 2000,
 	       "how long the debug API waits for a slow client"),
+	NUMBER(requests_cpu_percent, RESTART, SETTING_NUMBER, 0, 100, 3,
+	       "part of a CPU for requests to the debug API, and as much for those to the stats "
+	       "sockets; 0: no limit"),
 	USER(user, RESTART, "scx_gamerd",
 	     "whom the daemon becomes if root starts it and there is that user; \"\": it stays root",
 	     .more = "see PRIVILEGES; a name that is in the file and that no user has is refused"),

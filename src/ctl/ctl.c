@@ -6,7 +6,8 @@
  * (so what is kept for a client is bounded), and a client that has no room for an answer for
  * SEND_TIMEOUT_NS is dropped. When all places are taken, the client that has been idle for longest
  * gives way to a new one. In each round each client gets one answer, so one that floods does
- * not starve others.
+ * not starve others. The thread has an account of CPU time (base/account.h): while that is
+ * overdrawn it looks at no socket, and who comes waits.
  */
 #include "ctl/ctl.h"
 
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -40,7 +42,7 @@ struct client {
 	char *out;			 /* an answer that is not fully sent */
 	size_t out_length, out_sent;
 	uint64_t out_since_ns;
-	uint64_t active_ns; /* when it connected or last sent something */
+	uint64_t active_ns; /* when it connected or was last answered */
 	size_t in_length;
 	char in[PROTOCOL_LINE_MAX];
 };
@@ -54,6 +56,7 @@ struct ctl {
 	int spare_fd; /* given up for a moment to turn clients away when fds have run out */
 	_Atomic unsigned int clients_max; /* at a time */
 	struct client *clients[CTL_CLIENTS_MAX];
+	struct account account;
 	_Atomic uint64_t requests_total;
 	_Atomic uint64_t client_count;
 };
@@ -88,12 +91,16 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
-/* No answer on its way, and no request. */
+/* No answer on its way, and no request: bytes without the end of a line are none. */
 static bool is_idle(const struct client *client)
 {
-	char byte;
+	char bytes[PROTOCOL_LINE_MAX];
+	ssize_t n;
 
-	return !client->is_sending && recv(client->fd, &byte, 1, MSG_PEEK) <= 0;
+	if (client->is_sending)
+		return false;
+	n = recv(client->fd, bytes, sizeof(bytes), MSG_PEEK);
+	return n <= 0 || !memchr(bytes, '\n', (size_t)n);
 }
 
 /* Drops the client that has been idle for longest; false if none is idle. */
@@ -224,6 +231,7 @@ static int answer_next(struct ctl *c, struct client *client)
 	client->out_length = strlen(client->out);
 	client->out_sent = 0;
 	client->out_since_ns = clock_now_ns();
+	client->active_ns = client->out_since_ns;
 	client->in_length -= taken;
 	memmove(client->in, client->in + taken, client->in_length);
 	return 1;
@@ -258,7 +266,6 @@ static int receive(struct client *client)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	client->in_length += (size_t)n;
-	client->active_ns = clock_now_ns();
 	client->is_eof = !n;
 	return 0;
 }
@@ -314,6 +321,30 @@ static void handle(struct ctl *c, unsigned int index)
 		drop(c, index);
 }
 
+/* Brings the account up to date; for how long no request is to be looked at, 0: at once. */
+static int charge(struct ctl *c)
+{
+	uint64_t now_ns = clock_now_ns(), due_ns;
+
+	account_charge(&c->account, now_ns, clock_read(CLOCK_THREAD_CPUTIME_ID));
+	due_ns = account_due_ns(&c->account);
+	return due_ns ? (int)((due_ns - now_ns) / NSEC_PER_MSEC) + 1 : 0;
+}
+
+/* Waits while the account is overdrawn. 0, or what thread_poll() says. */
+static int wait_for_account(struct ctl *c, struct thread *self)
+{
+	int timeout_ms, ret = 0;
+
+	while (ret >= 0 && (timeout_ms = charge(c)) > 0) {
+		log_limited(LOG_WARNING,
+			    "stats socket: requests take more than %u %% of a CPU, so they wait",
+			    c->config->requests_cpu_percent);
+		ret = thread_poll(self, NULL, 0, timeout_ms);
+	}
+	return ret;
+}
+
 static int body(struct thread *self, void *arg)
 {
 	struct ctl *c = arg;
@@ -322,9 +353,13 @@ static int body(struct thread *self, void *arg)
 	int ret, count, i;
 
 	ret = sandbox_enter_reader();
+	account_init(&c->account, account_terms_requests(c->config->requests_cpu_percent),
+		     clock_now_ns(), clock_read(CLOCK_THREAD_CPUTIME_ID));
 	thread_ready(self, ret);
 	while (!ret) {
-		ret = thread_poll(self, &pollfd, 1, drop_slow(c));
+		ret = wait_for_account(c, self);
+		if (!ret)
+			ret = thread_poll(self, &pollfd, 1, drop_slow(c));
 		if (ret < 0)
 			break;
 		ret = 0;

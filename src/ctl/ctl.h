@@ -6,8 +6,8 @@
  * Threads:  its own thread `ctl`; counters from any.
  * Blocking: never on a client: sockets are non-blocking, a client that does not read is dropped.
  * Limits:   config->stats_clients clients, of which the longest idle gives way to one more;
- * requests of at most 4 KiB a line; each client holds at most one snapshot, and the server one more
- * during a request.
+ *           requests of at most 4 KiB a line, and config->requests_cpu_percent of a CPU for all of
+ *           them; each client holds at most one snapshot, and the server one more during a request.
  *
  * Sockets: <runtime_dir>/stats always; config->scx_stats_path unless a living scheduler holds it. A
  * dead socket file is replaced, a living one never. Each connection keeps the snapshot of its last

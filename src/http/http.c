@@ -27,11 +27,13 @@
 #include "http/reply.h"
 #include "http/route.h"
 #include "http/slots.h"
+#include "http/throttle.h"
 
 struct http_server {
 	struct mg_context *mg;
 	struct snapshot_store *store;
 	struct slots slots;
+	struct throttle throttle;
 	uint16_t port;
 	uint64_t timeout_ns; /* for a request to be complete */
 	int bind_errno;	     /* why the port could not be had; 0: no such complaint */
@@ -51,10 +53,14 @@ static void count(struct http_server *server, bool is_rejected)
 		atomic_fetch_add_explicit(&server->rejected_total, 1, memory_order_relaxed);
 }
 
-/* In each thread of civetweb before it does anything: none of them needs what main may do. */
+/* In each thread of civetweb before it does anything: none of them needs what main may do, and all
+ * use CPU time for requests. */
 static void *on_init_thread(const struct mg_context *mg, int type)
 {
+	struct http_server *server = mg_get_user_data(mg);
 	int ret = sandbox_enter_reader();
+
+	throttle_join(&server->throttle);
 
 	if (ret)
 		log_limited(LOG_WARNING, "an HTTP thread may do more than it needs: %s",
@@ -62,9 +68,26 @@ static void *on_init_thread(const struct mg_context *mg, int type)
 	return NULL;
 }
 
+/* Before work for a client begins. A request that comes byte by byte keeps a worker busy all the
+ * while, without passing here: those are ended when there is no CPU time left. */
+static void pass(struct http_server *server)
+{
+	if (!throttle_is_overdrawn(&server->throttle))
+		return;
+	log_limited(LOG_WARNING, "debug API: requests take more than %u %% of a CPU, so they wait",
+		    server->throttle.percent);
+	while (throttle_is_overdrawn(&server->throttle)) {
+		slots_cut_waiting(&server->slots);
+		throttle_wait(&server->throttle);
+	}
+}
+
 static int on_init_connection(const struct mg_connection *conn, void **conn_data)
 {
-	slots_enter(&server_of(conn)->slots, conn);
+	struct http_server *server = server_of(conn);
+
+	pass(server);
+	slots_enter(&server->slots, conn);
 	return 0;
 }
 
@@ -112,6 +135,7 @@ static int on_begin_request(struct mg_connection *conn)
 	int status;
 
 	reply_may_keep(conn, slots_served(&server->slots, conn, wants_keep(conn)));
+	pass(server);
 	status = route_request(server->store, conn, &is_rejected);
 	count(server, is_rejected);
 	return status;
@@ -163,7 +187,7 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 		"num_threads", threads,
 		"request_timeout_ms", timeout,
 		"connection_queue", "16",
-		"listen_backlog", "256",
+		"listen_backlog", "4096",
 		"max_request_size", request_max,
 		"enable_keep_alive", "yes",
 		"keep_alive_timeout_ms", keep,
@@ -213,6 +237,7 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 	server->store = store;
 	server->timeout_ns = config->http_timeout_ms * NSEC_PER_MSEC;
 	slots_init(&server->slots, config->http_threads);
+	throttle_init(&server->throttle, config->requests_cpu_percent);
 
 	mg_init_library(MG_FEATURES_DEFAULT); /* no TLS: nothing of OpenSSL gets initialised */
 	ret = start_civetweb(server, config, port);
@@ -226,6 +251,7 @@ int http_start(const struct config *config, uint16_t port, struct snapshot_store
 
 fini:
 	mg_exit_library();
+	throttle_fini(&server->throttle);
 	slots_fini(&server->slots);
 	free(server);
 	return error_set(err, -ret, "debug API: can't listen on 127.0.0.1:%u: %s", port,
@@ -242,8 +268,10 @@ void http_stop(struct http_server *server)
 	if (!server)
 		return;
 	slots_stop(&server->slots);
+	throttle_stop(&server->throttle);
 	mg_stop(server->mg);
 	mg_exit_library();
+	throttle_fini(&server->throttle);
 	slots_fini(&server->slots);
 	free(server);
 }

@@ -9,7 +9,7 @@
  * Limits:   GET and HEAD; a request of at most 8 KiB; config->http_timeout_ms for a slow one, and
  *           no time at all once others wait; all workers but two serve connections that are kept
  *           open between requests, the others one request each (slots.h). Each worker holds at
- *           most one snapshot.
+ *           most one snapshot. config->requests_cpu_percent of a CPU for all of it (throttle.h).
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H

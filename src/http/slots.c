@@ -171,6 +171,17 @@ static bool cut_longest_waiting(struct slots *s, const struct slot *but)
 	return is_done;
 }
 
+void slots_cut_waiting(struct slots *s)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&s->lock);
+	for (slot = longest_waiting(s, NULL, 0); slot;
+	     slot = longest_waiting(s, NULL, slot->order + 1))
+		cut(s, slot);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void slots_enter(struct slots *s, const struct mg_connection *conn)
 {
 	struct slot *slot;

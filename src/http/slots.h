@@ -71,6 +71,8 @@ void slots_listen(struct slots *s, uint16_t port);
 void slots_enter(struct slots *s, const struct mg_connection *conn);
 /* Whether it may be kept after this request, if the client wants that. */
 bool slots_served(struct slots *s, const struct mg_connection *conn, bool wants_keep);
+/* Ends all connections that wait for the rest of their first request. */
+void slots_cut_waiting(struct slots *s);
 void slots_leave(struct slots *s, const struct mg_connection *conn);
 
 /* civetweb tells bytes that are no request from too many and from too few in time only by its log.

@@ -50,6 +50,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	require(!world_start(&world, 16));
 	config_init(&config);
+	config.requests_cpu_percent = 0; /* it is a flood */
 	require(!http_start(&config, 0, world.store, &server, &err));
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	return 0;

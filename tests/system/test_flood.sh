@@ -1,13 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Three processes of an ordinary user make process events as fast as they can, on all doors to the daemon:
-# names, execs, forks and the exits that follow. The daemon must stay cheap, above all as a real-time
-# thread, must not fill the log, and must find a true server meanwhile.
+# Three processes of an ordinary user do as fast as they can what makes work for the daemon, at all doors to
+# it: names, execs, forks and the exits that follow; connections and requests to the debug API; and, as a
+# member of stats_group, to the stats socket. The daemon must stay cheap, above all as a real-time thread,
+# must not fill the log, must find a true server and must answer others meanwhile.
+#
+#   GAMERD_FLOOD_S=N       how long each attack goes on; default 4 seconds
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 FLOOD=$(dirname "$GAMERD")/tests/flood
-ATTACK_US=4000000
+REQUEST_FLOOD=$(dirname "$GAMERD")/tests/request_flood
+ATTACK_US=$((${GAMERD_FLOOD_S:-4} * 1000000))
 RT_CPU_NS=0
 
 now_us() {
@@ -46,13 +50,33 @@ is_listed() { # PID
 	holds ".audio.servers | any(.pid == $1)"
 }
 
-# FLOOD... is run three times at once, as a user.
+# One request of each server, on connections of their own. Adds to ANSWERED what came, and to SLOWEST_US.
+ask() {
+	local start took
+
+	start=$(now_us)
+	http / --fail >/dev/null && ANSWERED=$((ANSWERED + 1))
+	took=$(($(now_us) - start))
+	((took <= SLOWEST_US[0])) || SLOWEST_US[0]=$took
+	start=$(now_us)
+	[[ $(stats_request '{"req": "stats"}') == *'"errno"'* ]] && ANSWERED=$((ANSWERED + 1))
+	took=$(($(now_us) - start))
+	((took <= SLOWEST_US[1])) || SLOWEST_US[1]=$took
+	ASKED=$((ASKED + 2))
+}
+
+# FLOOD... is run three times at once, as a user. PORT and SOCKET in it are the daemon's.
 attack() { # SOURCE NAME FLOOD...
 	local what="$1, $2" source=$1 attackers=() cpu start lines server='' found=no duration
 
 	shift 2
-	CONFIG_EXTRA="{\"source\": \"$source\"}"
+	CONFIG_EXTRA="{\"source\": \"$source\", \"stats_group\": \"$(id -gn nobody)\"}"
 	start_daemon || exit 1
+	set -- "${@/#PORT/$DAEMON_PORT}"
+	set -- "${@/#SOCKET/$DAEMON_RUNTIME/stats}"
+	ASKED=0
+	ANSWERED=0
+	SLOWEST_US=(0 0)
 	lines=$(wc -l <"$DAEMON_LOG")
 	cpu_seen=()
 	RT_CPU_NS=0
@@ -66,6 +90,7 @@ attack() { # SOURCE NAME FLOOD...
 	while duration=$(($(now_us) - start)); ((duration < ATTACK_US)) || [[ $found == no ]]; do
 		((duration < 6 * ATTACK_US)) || break
 		sample_real_time
+		ask
 		if [[ -z $server && duration -gt 1000000 ]]; then
 			"$wireplumber" 1000 &
 			server=$!
@@ -76,6 +101,7 @@ attack() { # SOURCE NAME FLOOD...
 		pause 0.1
 	done
 	cpu=$(($(daemon_cpu_ns) - cpu))
+	duration=$(($(now_us) - start))
 	sample_real_time
 	for pid in "${attackers[@]}"; do
 		is_alive "$pid" || not_ok "$what: the attack goes on to the end"
@@ -84,12 +110,14 @@ attack() { # SOURCE NAME FLOOD...
 	wait "${attackers[@]}" 2>/dev/null
 	lines=$(($(wc -l <"$DAEMON_LOG") - lines))
 	echo "# $what: $((cpu / duration / 10)).$((cpu / duration % 10)) % of a CPU, real-time $((RT_CPU_NS / 1000)) us of" \
-		"$duration, $lines log lines, $(metrics '"\(.proc_events.received_total) events read, " +
+		"$duration, $lines log lines, answered $ANSWERED of $ASKED, slowest ${SLOWEST_US[0]} us (HTTP) and" \
+		"${SLOWEST_US[1]} us (stats), $(metrics '"\(.proc_events.received_total) events read, " +
 		"\(.proc_events.lost_total) lost, \(.proc_events.resyncs_total) resyncs"')"
 
 	check "$what: all threads take less than 10 % of a CPU" test $((cpu / 100)) -lt "$duration"
 	check "$what: at most 1 % as a real-time thread" test $((RT_CPU_NS / 10)) -le "$duration"
 	check "$what: at most 20 lines in the log" test "$lines" -le 20
+	check_equal "$what: others are answered" "$ASKED" "$ANSWERED"
 	check_equal "$what: the true server was found meanwhile" yes "$found"
 	check_within "$PATIENCE" "$what: the table equals the truth" holds \
 		"[.audio.servers[] | select(.exe | startswith(\"$TEST_DIR/\")).pid] == [$server]"
@@ -101,7 +129,7 @@ attack() { # SOURCE NAME FLOOD...
 	stop_daemon
 }
 
-need chrt setpriv
+need chrt setpriv socat
 wireplumber=$(fake_server wireplumber)
 true_server=$(fake_server pipewire /bin/true)
 forker=$(fake_server jackd "$FLOOD")
@@ -113,4 +141,17 @@ for source in netlink bpf; do
 	attack "$source" "execs of an impostor" "$FLOOD" exec "$TEST_DIR/user/pulseaudio"
 	attack "$source" "forks of a server" "$forker" inherit
 done
+attack auto "connections" "$REQUEST_FLOOD" connect PORT
+for path in / /metrics; do
+	attack auto "GET $path" "$REQUEST_FLOOD" ask PORT "GET $path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+done
+attack auto "900 connections" "$REQUEST_FLOOD" many PORT 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
+attack auto "pipelined requests" "$REQUEST_FLOOD" pipeline PORT 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+long="GET / HTTP/1.1\r\nHost: localhost\r\nX: $(printf 'x%.0s' {1..8000})"
+attack auto "bytes" "$REQUEST_FLOOD" drip PORT "$long"
+attack auto "bytes on kept connections" "$REQUEST_FLOOD" drip PORT "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n$long"
+attack auto "connections to the stats socket" "$REQUEST_FLOOD" connect SOCKET
+attack auto "stats" "$REQUEST_FLOOD" ask SOCKET '{"req": "stats"}\n'
+attack auto "pipelined stats" "$REQUEST_FLOOD" pipeline SOCKET '{"req": "stats"}\n'
+attack auto "bytes to the stats socket" "$REQUEST_FLOOD" drip SOCKET "$(printf ' %.0s' {1..4000})"
 finish

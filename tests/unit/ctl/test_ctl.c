@@ -271,6 +271,7 @@ static void test_idle_client_gives_way(void **state)
 	for (i = 0; i < 4; i++)
 		ask(fds[i] = dial(own_path));
 	ask(fds[0]);
+	say(fds[1], "{"); /* is no request yet */
 	ask(extra = dial(own_path));
 	assert_null(hear(fds[1]));
 	ask(fds[0]);

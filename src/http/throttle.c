@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "http/throttle.h"
+
+#include "base/clock.h"
+
+#define READ_EACH_NS NSEC_PER_MSEC
+#define STEP_NS (20 * NSEC_PER_MSEC)
+
+void throttle_init(struct throttle *t, unsigned int percent)
+{
+	pthread_condattr_t attr;
+
+	*t = (struct throttle){.percent = percent};
+	account_init(&t->account, account_terms_requests(percent), clock_now_ns(), 0);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->stopped, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void throttle_fini(struct throttle *t)
+{
+	pthread_cond_destroy(&t->stopped);
+	pthread_mutex_destroy(&t->lock);
+}
+
+void throttle_join(struct throttle *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->count < THROTTLE_MAX && !pthread_getcpuclockid(pthread_self(), &t->clocks[t->count]))
+		t->count++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void charge(struct throttle *t)
+{
+	uint64_t now_ns = clock_now_ns(), cpu_ns = 0;
+	unsigned int i;
+
+	if (now_ns - t->account.now_ns < READ_EACH_NS)
+		return;
+	for (i = 0; i < t->count; i++)
+		cpu_ns += clock_read(t->clocks[i]);
+	account_charge(&t->account, now_ns, cpu_ns);
+}
+
+static bool must_wait(struct throttle *t)
+{
+	if (!t->is_stopped)
+		charge(t);
+	return !t->is_stopped && t->account.is_overdrawn;
+}
+
+bool throttle_is_overdrawn(struct throttle *t)
+{
+	bool is;
+
+	if (!t->percent)
+		return false;
+	pthread_mutex_lock(&t->lock);
+	is = must_wait(t);
+	pthread_mutex_unlock(&t->lock);
+	return is;
+}
+
+void throttle_wait(struct throttle *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (must_wait(t)) {
+		uint64_t due_ns = account_due_ns(&t->account);
+		uint64_t step_ns = t->account.now_ns + STEP_NS;
+		uint64_t end_ns = due_ns < step_ns ? due_ns : step_ns;
+		const struct timespec end = {.tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
+					     .tv_nsec = (long)(end_ns % NSEC_PER_SEC)};
+
+		pthread_cond_timedwait(&t->stopped, &t->lock, &end);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void throttle_stop(struct throttle *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->is_stopped = true;
+	pthread_cond_broadcast(&t->stopped);
+	pthread_mutex_unlock(&t->lock);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Throttle: why a flood of requests can't take a CPU.
+ *
+ * All threads of civetweb together have one account of CPU time (base/account.h), that which
+ * accepts connections included. A worker asks here before it reads from a new connection, and
+ * before it answers a request. While the account is overdrawn it waits, and so do all who come:
+ * first in civetweb's queue, then in the kernel's, where they cost the daemon nothing. Nobody is
+ * refused. When the debt is paid back all go on at once, so whoever has a worker gets a turn in
+ * each burst of work, and who waits for one gets it in the order of arrival.
+ *
+ * Owner:    the HTTP server.
+ * Threads:  any of civetweb's.
+ * Blocking: throttle_wait(), for 20 ms at most.
+ * Limits:   THROTTLE_MAX threads. The clocks are read once a millisecond at most: by so much, for
+ *           each thread, a burst may be longer.
+ */
+#ifndef HTTP_THROTTLE_H
+#define HTTP_THROTTLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/account.h"
+
+#define THROTTLE_MAX 72 /* SLOTS_MAX workers, and what else civetweb starts */
+
+struct throttle {
+	pthread_mutex_t lock;
+	pthread_cond_t stopped;
+	struct account account;
+	clockid_t clocks[THROTTLE_MAX];
+	unsigned int count;
+	unsigned int percent;
+	bool is_stopped;
+};
+
+/* `percent` of a CPU; 0: no limit. */
+void throttle_init(struct throttle *t, unsigned int percent);
+void throttle_fini(struct throttle *t);
+
+/* The calling thread is one of those that share the account, until throttle_stop(). */
+void throttle_join(struct throttle *t);
+
+/* While this is so, no work may begin. */
+bool throttle_is_overdrawn(struct throttle *t);
+
+/* Until the debt is paid back, but no longer than the caller may leave other threads alone. */
+void throttle_wait(struct throttle *t);
+
+/* From now on it is not overdrawn. */
+void throttle_stop(struct throttle *t);
+
+#endif
