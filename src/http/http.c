@@ -224,6 +224,34 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 	return server->bind_errno > 0 ? -server->bind_errno : -EIO;
 }
 
+/* From this port on anyone may listen. */
+static unsigned int first_free_port(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	unsigned int port = 1024;
+
+	if (file) {
+		if (fscanf(file, "%u", &port) != 1)
+			port = 1024;
+		fclose(file);
+	}
+	return port;
+}
+
+static int refuse_port(uint16_t port, int ret, struct error *err)
+{
+	unsigned int first = first_free_port();
+
+	if (ret == -EACCES && port < first)
+		return error_set(err, EACCES,
+				 "debug API: can't listen on 127.0.0.1:%u: a port below %u "
+				 "(net.ipv4.ip_unprivileged_port_start) takes a right that the "
+				 "daemon does not keep",
+				 port, first);
+	return error_set(err, -ret, "debug API: can't listen on 127.0.0.1:%u: %s", port,
+			 error_name(ret));
+}
+
 int http_start(const struct config *config, uint16_t port, struct snapshot_store *store,
 	       struct http_server **out, struct error *err)
 {
@@ -254,8 +282,7 @@ fini:
 	throttle_fini(&server->throttle);
 	slots_fini(&server->slots);
 	free(server);
-	return error_set(err, -ret, "debug API: can't listen on 127.0.0.1:%u: %s", port,
-			 error_name(ret));
+	return refuse_port(port, ret, err);
 }
 
 uint16_t http_port(const struct http_server *server)

@@ -88,6 +88,11 @@ time.sleep(60)' >"$TEST_DIR/port" &
 DAEMON_PIDS+=($!)
 check_within 5 "a port is taken" test -s "$TEST_DIR/port"
 refused 1 "taken port" "port|address" "${run[@]}" --debug-api "$(<"$TEST_DIR/port")"
+first_port=$(</proc/sys/net/ipv4/ip_unprivileged_port_start)
+if ((first_port > 1)); then
+	refused 1 "port of root's" "127.0.0.1:$((first_port - 1)): a port below $first_port \(net.ipv4.ip_unprivileged_port_start\) takes a right" \
+		"${run[@]}" --debug-api "$((first_port - 1))"
+fi
 check "nothing is left behind by it" test ! -e "$DAEMON_RUNTIME" -a ! -e "$DAEMON_SOCKET"
 
 start_daemon --no-api || exit 1
