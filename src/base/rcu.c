@@ -8,12 +8,16 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 _Thread_local bool rcu_reader_is_registered;
 
 /* Made once and kept: the last readers may end after rcu_stop(). */
 static pthread_key_t reader_key;
 static bool has_reader_key;
+
+/* liburcu's thread for call_rcu(). It lives as long as the process. */
+static struct call_rcu_data *helper;
 
 static _Atomic unsigned long pending; /* calls of rcu_retire() whose `end` has not returned */
 
@@ -55,7 +59,6 @@ static int thread_try(void)
 
 int rcu_start(void)
 {
-	struct call_rcu_data *helper;
 	sigset_t all, before;
 	char name[16];
 	int ret;
@@ -102,6 +105,9 @@ void rcu_retire(struct rcu_retired *retired, void (*end)(struct rcu_retired *ret
 
 void rcu_drain(void)
 {
+	/* It is waited for here, and again at the end of the process. */
+	if (helper)
+		thread_hurry(get_call_rcu_thread(helper));
 	if (atomic_load_explicit(&pending, memory_order_acquire))
 		rcu_barrier();
 }

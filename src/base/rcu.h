@@ -7,7 +7,8 @@
  *           by a pthread-key destructor when it ends, because civetweb's threads give no reliable
  *           hook.
  * Blocking: enter/exit and rcu_retire() never block. rcu_drain() and rcu_stop() wait for the
- *           callbacks that are pending, and return at once if there are none.
+ *           callbacks that are pending, and return at once if there are none. Both are for the end:
+ *           the thread that runs the callbacks is real-time from then on, where it may.
  *
  * Never hold a read section while writing to a socket: take a reference inside it, then leave.
  *

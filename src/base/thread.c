@@ -206,14 +206,19 @@ int thread_poll(struct thread *self, struct pollfd *fds, nfds_t count, int timeo
 	return ready;
 }
 
-void thread_stop(struct thread *t)
+void thread_hurry(pthread_t id)
 {
 	const struct sched_param ahead = {.sched_priority = 1};
 
+	(void)pthread_setschedparam(id, SCHED_FIFO | SCHED_RESET_ON_FORK, &ahead);
+}
+
+void thread_stop(struct thread *t)
+{
 	list_remove(t);
 	if (!t->is_started)
 		return;
-	(void)pthread_setschedparam(t->id, SCHED_FIFO | SCHED_RESET_ON_FORK, &ahead);
+	thread_hurry(t->id);
 	eventfd_write(t->stop_fd, 1);
 	pthread_join(t->id, NULL);
 	close(t->stop_fd);

@@ -72,6 +72,10 @@ void thread_beat(struct thread *self);
  * What the thread has left to do, it does as a real-time thread where it may: the caller waits. */
 void thread_stop(struct thread *t);
 
+/* For a thread that is about to end and that is waited for: from now on it is real-time, where that
+ * may be done. */
+void thread_hurry(pthread_t id);
+
 /* The main thread takes part in the list (name "main") without being started; thread_stop() takes
  * it off again. */
 void thread_adopt_main(struct thread *t);

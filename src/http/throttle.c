@@ -2,6 +2,7 @@
 #include "http/throttle.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #define READ_EACH_NS NSEC_PER_MSEC
 #define STEP_NS (20 * NSEC_PER_MSEC)
@@ -28,20 +29,22 @@ void throttle_fini(struct throttle *t)
 void throttle_join(struct throttle *t)
 {
 	pthread_mutex_lock(&t->lock);
-	if (t->count < THROTTLE_MAX && !pthread_getcpuclockid(pthread_self(), &t->clocks[t->count]))
-		t->count++;
+	if (t->count < THROTTLE_MAX)
+		t->threads[t->count++] = pthread_self();
 	pthread_mutex_unlock(&t->lock);
 }
 
 static void charge(struct throttle *t)
 {
 	uint64_t now_ns = clock_now_ns(), cpu_ns = 0;
+	clockid_t clock;
 	unsigned int i;
 
 	if (now_ns - t->account.now_ns < READ_EACH_NS)
 		return;
 	for (i = 0; i < t->count; i++)
-		cpu_ns += clock_read(t->clocks[i]);
+		if (!pthread_getcpuclockid(t->threads[i], &clock))
+			cpu_ns += clock_read(clock);
 	account_charge(&t->account, now_ns, cpu_ns);
 }
 
@@ -81,8 +84,12 @@ void throttle_wait(struct throttle *t)
 
 void throttle_stop(struct throttle *t)
 {
+	unsigned int i;
+
 	pthread_mutex_lock(&t->lock);
 	t->is_stopped = true;
+	for (i = 0; i < t->count; i++)
+		thread_hurry(t->threads[i]);
 	pthread_cond_broadcast(&t->stopped);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -20,7 +20,6 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "base/account.h"
 
@@ -30,7 +29,7 @@ struct throttle {
 	pthread_mutex_t lock;
 	pthread_cond_t stopped;
 	struct account account;
-	clockid_t clocks[THROTTLE_MAX];
+	pthread_t threads[THROTTLE_MAX];
 	unsigned int count;
 	unsigned int percent;
 	bool is_stopped;
@@ -49,7 +48,7 @@ bool throttle_is_overdrawn(struct throttle *t);
 /* Until the debt is paid back, but no longer than the caller may leave other threads alone. */
 void throttle_wait(struct throttle *t);
 
-/* From now on it is not overdrawn. */
+/* For the end: it is not overdrawn any more, and the threads are real-time, where they may be. */
 void throttle_stop(struct throttle *t);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -90,6 +91,22 @@ static void test_stop_needs_no_helper(void **state)
 	sem_post(&hold.go);
 	rcu_barrier();
 	sem_destroy(&hold.go);
+}
+
+/* On a busy machine, too, the end of the process must not wait for the helper. */
+static void test_helper_hurries(void **state)
+{
+	pthread_t helper = get_call_rcu_thread(get_default_call_rcu_data());
+	struct sched_param param = {.sched_priority = 1};
+	int policy;
+
+	if (pthread_setschedparam(helper, SCHED_FIFO, &param))
+		skip(); /* nobody is real-time here */
+	param.sched_priority = 0;
+	assert_int_equal(pthread_setschedparam(helper, SCHED_OTHER, &param), 0);
+	rcu_drain();
+	assert_int_equal(pthread_getschedparam(helper, &policy, &param), 0);
+	assert_int_equal(policy & ~SCHED_RESET_ON_FORK, SCHED_FIFO);
 }
 
 static void test_sections_nest(void **state)
@@ -256,13 +273,10 @@ static void test_readers_never_see_an_ended_item(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stop_waits_for_callbacks),
-		TEST(test_stop_needs_no_helper),
-		TEST(test_sections_nest),
-		TEST(test_threads_come_and_go),
-		TEST(test_reading_in_a_destructor),
-		TEST(test_helper_blocks_signals),
-		TEST(test_readers_never_see_an_ended_item),
+		TEST(test_stop_waits_for_callbacks), TEST(test_stop_needs_no_helper),
+		TEST(test_helper_hurries),	     TEST(test_sections_nest),
+		TEST(test_threads_come_and_go),	     TEST(test_reading_in_a_destructor),
+		TEST(test_helper_blocks_signals),    TEST(test_readers_never_see_an_ended_item),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
