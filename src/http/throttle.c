@@ -50,9 +50,13 @@ static void charge(struct throttle *t)
 
 static bool must_wait(struct throttle *t)
 {
+	bool is;
+
 	if (!t->is_stopped)
 		charge(t);
-	return !t->is_stopped && t->account.is_overdrawn;
+	is = !t->is_stopped && t->account.is_overdrawn;
+	atomic_store_explicit(&t->is_overdrawn, is, memory_order_relaxed);
+	return is;
 }
 
 bool throttle_is_overdrawn(struct throttle *t)
@@ -61,7 +65,9 @@ bool throttle_is_overdrawn(struct throttle *t)
 
 	if (!t->percent)
 		return false;
-	pthread_mutex_lock(&t->lock);
+	/* Another thread is at it. To sleep here would cost a turn on a busy machine. */
+	if (pthread_mutex_trylock(&t->lock))
+		return atomic_load_explicit(&t->is_overdrawn, memory_order_relaxed);
 	is = must_wait(t);
 	pthread_mutex_unlock(&t->lock);
 	return is;

@@ -19,6 +19,7 @@
 #define HTTP_THROTTLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/account.h"
@@ -33,6 +34,7 @@ struct throttle {
 	unsigned int count;
 	unsigned int percent;
 	bool is_stopped;
+	_Atomic bool is_overdrawn; /* for who does not get the lock */
 };
 
 /* `percent` of a CPU; 0: no limit. */
