@@ -122,10 +122,10 @@ static bool are_stats_read(int r)
 
 static void announce(struct daemon *d)
 {
-	char state[128];
+	char mode[192], state[320];
 
-	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%s",
-		 daemon_is_scheduling(d) ? "Scheduling" : "Observing",
+	daemon_mode(d, mode, sizeof(mode));
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%s", mode,
 		 is_config_refused ? "; the new configuration was refused, see the log" : "");
 	notify_send(state);
 }
