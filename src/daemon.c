@@ -344,9 +344,15 @@ int daemon_scheduler_event(struct daemon *d, struct error *err)
 	return r;
 }
 
-bool daemon_is_scheduling(const struct daemon *d)
+static bool is_scheduling(const struct daemon *d)
 {
 	return scheduler_fd(&d->scheduler) >= 0;
+}
+
+void daemon_mode(const struct daemon *d, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s", is_scheduling(d) ? "scheduling: " : "",
+		 scheduler_detail(&d->scheduler));
 }
 
 struct snapshot_store *daemon_store(struct daemon *d)
@@ -364,7 +370,7 @@ static const char *const source_words[] = {
 void daemon_describe(const struct daemon *d, char *text, size_t size)
 {
 	snprintf(text, size, "%s, process events from %s, statistics on %s/stats",
-		 daemon_is_scheduling(d) ? "scheduling" : "observing",
+		 is_scheduling(d) ? "scheduling" : "observing",
 		 source_words[detect_source(d->detect)], d->config.runtime_dir);
 }
 

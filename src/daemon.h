@@ -40,7 +40,9 @@ struct snapshot_store *daemon_store(struct daemon *d);
 int daemon_scheduler_fd(const struct daemon *d);
 uint64_t daemon_scheduler_due_ns(const struct daemon *d);
 int daemon_scheduler_event(struct daemon *d, struct error *err);
-bool daemon_is_scheduling(const struct daemon *d);
+
+/* "scheduling: ..." or "observing: ...", with the scheduler's name or the reason. */
+void daemon_mode(const struct daemon *d, char *text, size_t size);
 
 /* One line for people: mode, source of process events, addresses. */
 void daemon_describe(const struct daemon *d, char *text, size_t size);

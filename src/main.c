@@ -23,6 +23,7 @@
 #include "metrics/snapshot.h"
 #include "notify.h"
 #include "options.h"
+#include "watchdog.h"
 
 #define DEFAULT_CONFIG "/etc/scx_gamerd.json"
 #define STATS_WAIT_MS 100
@@ -122,10 +123,10 @@ static bool are_stats_read(int r)
 
 static void announce(struct daemon *d)
 {
-	char state[128];
+	char mode[192], state[320];
 
-	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%s",
-		 daemon_is_scheduling(d) ? "Scheduling" : "Observing",
+	daemon_mode(d, mode, sizeof(mode));
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s%s", mode,
 		 is_config_refused ? "; the new configuration was refused, see the log" : "");
 	notify_send(state);
 }
@@ -179,10 +180,15 @@ static bool take_signals(int signal_fd, struct daemon *d, const struct options *
 	return true;
 }
 
-/* For poll(2): until the earlier of two times, of which 0 is never. */
-static int poll_timeout_ms(uint64_t one_ns, uint64_t other_ns)
+/* Of two times, of which 0 is never. */
+static uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
 {
-	uint64_t due_ns = one_ns && (!other_ns || one_ns < other_ns) ? one_ns : other_ns;
+	return one_ns && (!other_ns || one_ns < other_ns) ? one_ns : other_ns;
+}
+
+/* For poll(2): until due_ns, if that is not 0. */
+static int poll_timeout_ms(uint64_t due_ns)
+{
 	uint64_t now_ns = clock_now_ns();
 
 	if (!due_ns)
@@ -204,23 +210,27 @@ static int run_until_signal(int signal_fd, struct daemon *d, const struct option
 				{.events = POLLIN},
 				{.fd = -1, .events = POLLOUT}};
 	uint64_t interval_ns = (uint64_t)(options->interval_s * (double)NSEC_PER_SEC);
-	uint64_t next_ns = clock_now_ns() + interval_ns;
+	uint64_t next_ns = clock_now_ns() + interval_ns, due_ns;
 	const struct snapshot *base = NULL;
+	struct watchdog watchdog;
 	struct error err;
 	int r;
 
+	watchdog_init(&watchdog);
 	if (interval_ns)
 		base = snapshot_get_fresh(daemon_store(d), interval_ns / 4, STATS_WAIT_MS);
 	for (;;) {
 		fds[1].fd = daemon_scheduler_fd(d);
 		fds[2].fd = output_fd(output);
-		r = thread_poll(
-			&main_thread, fds, 3,
-			poll_timeout_ms(interval_ns ? next_ns : 0, daemon_scheduler_due_ns(d)));
+		due_ns = earlier(watchdog.due_ns, daemon_scheduler_due_ns(d));
+		due_ns = earlier(due_ns, interval_ns ? next_ns : 0);
+		r = thread_poll(&main_thread, fds, 3, poll_timeout_ms(due_ns));
 		if (r < 0)
 			log_error("the main loop failed: %s", error_name(r));
 		if (r < 0 || (fds[0].revents && !take_signals(signal_fd, d, options)))
 			break;
+		if (is_due(watchdog.due_ns))
+			watchdog_feed(&watchdog);
 		if (fds[1].revents || is_due(daemon_scheduler_due_ns(d))) {
 			r = daemon_scheduler_event(d, &err);
 			if (r) {

@@ -8,7 +8,7 @@
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
-/* "READY=1", "STOPPING=1", "STATUS=...", "RELOADING=1" with "MONOTONIC_USEC=..." */
+/* "READY=1", "STOPPING=1", "STATUS=...", "WATCHDOG=1", "RELOADING=1" with "MONOTONIC_USEC=..." */
 void notify_send(const char *state);
 
 #endif

@@ -339,6 +339,11 @@ static void feature_read(const struct scheduler *s, struct feature *out)
 		 s->feature.detail);
 }
 
+const char *scheduler_detail(const struct scheduler *s)
+{
+	return s->feature.detail;
+}
+
 void scheduler_read(struct scheduler *s, struct metrics *m)
 {
 	struct sched_watch watch = {0};

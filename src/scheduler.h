@@ -68,6 +68,9 @@ int scheduler_fd(const struct scheduler *s);
 uint64_t scheduler_due_ns(const struct scheduler *s);
 int scheduler_on_event(struct scheduler *s, struct error *err);
 
+/* What it does, or why not: one clause. For the thread that calls the functions above. */
+const char *scheduler_detail(const struct scheduler *s);
+
 /* Mode, name of the attached scheduler (whosever it is) and the feature. */
 void scheduler_read(struct scheduler *s, struct metrics *m);
 

@@ -273,3 +273,17 @@ unsigned int thread_usage(struct thread_usage *out, unsigned int max)
 	pthread_mutex_unlock(&list.lock);
 	return count;
 }
+
+const struct thread_usage *thread_first_hung(const struct thread_usage *threads, unsigned int count,
+					     uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		const struct thread_usage *t = &threads[i];
+
+		/* It may have beaten since now_ns. */
+		if (!t->is_sleeping && now_ns > t->last_beat_ns &&
+		    now_ns - t->last_beat_ns > THREAD_HUNG_NS)
+			return t;
+	}
+	return NULL;
+}

@@ -9,8 +9,8 @@
  * Limits:   THREAD_MAX threads at a time, main included; one more is refused with -EAGAIN.
  *
  * A body waits only in thread_poll(), which counts wake-ups and beats and marks the thread as
- * sleeping: a thread that neither beats nor sleeps hangs, and /health says so. Bodies run with all
- * signals blocked. Nothing is ever cancelled or detached.
+ * sleeping: a thread that neither beats nor sleeps hangs, and /health and the service manager's
+ * watchdog notice. Bodies run with all signals blocked. Nothing is ever cancelled or detached.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
@@ -23,6 +23,7 @@
 
 #define THREAD_MAX 8
 #define THREAD_NAME_MAX 16
+#define THREAD_HUNG_NS (5ull * 1000000000) /* without a beat, awake */
 
 struct thread {
 	char name[THREAD_NAME_MAX]; /* also the kernel's comm */
@@ -85,5 +86,9 @@ int thread_set_policy(int policy, int priority);
 
 /* All live threads, main first; returns how many were written (at most max). Any thread. */
 unsigned int thread_usage(struct thread_usage *out, unsigned int max);
+
+/* Of `count` threads as they were at now_ns, the first that hangs, or NULL. */
+const struct thread_usage *thread_first_hung(const struct thread_usage *threads, unsigned int count,
+					     uint64_t now_ns);
 
 #endif

@@ -18,9 +18,8 @@ int render_json(const struct metrics *m, uint64_t now_ns, bool is_pretty, char *
 		size_t *length);
 int render_prometheus(const struct metrics *m, uint64_t now_ns, char **text, size_t *length);
 
-/* A snapshot older than this is stale; a thread that neither slept nor beat so long hangs. */
+/* A snapshot older than this is stale. */
 #define RENDER_STALE_NS (3 * NSEC_PER_SEC)
-#define RENDER_HUNG_NS (5 * NSEC_PER_SEC)
 
 /* /health, pretty: status "ok", "stale" or "hung", and one sentence in reason (null if ok);
  * is_healthy is whether it is ok (200 or 503), and false when memory is short. */

@@ -192,20 +192,6 @@ int render_json(const struct metrics *m, uint64_t now_ns, bool is_pretty, char *
 	return text_take(&out.text, text, length);
 }
 
-/* The first thread that neither slept nor beat for too long when the picture was taken, or NULL. */
-static const struct thread_usage *hung_thread(const struct metrics *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->thread_count; i++) {
-		const struct thread_usage *t = &m->threads[i];
-
-		if (!t->is_sleeping && age(m->published_ns, t->last_beat_ns) > RENDER_HUNG_NS)
-			return t;
-	}
-	return NULL;
-}
-
 static void write_health_lists(struct json_out *out, const struct metrics *m)
 {
 	unsigned int i;
@@ -236,7 +222,9 @@ static void write_health_lists(struct json_out *out, const struct metrics *m)
 int render_health(const struct metrics *m, uint64_t now_ns, bool *is_healthy, char **text,
 		  size_t *length)
 {
-	const struct thread_usage *hung = hung_thread(m);
+	/* As it was when the picture was taken. */
+	const struct thread_usage *hung = thread_first_hung(m->threads, m->thread_count,
+							    m->published_ns);
 	uint64_t age_ns = age(now_ns, m->published_ns);
 	struct json_out out = {.is_pretty = true};
 	const char *status = "ok";

@@ -122,7 +122,7 @@ is_told() { # PATTERN
 }
 
 check_within 10 "the service manager is told of begin and end" \
-	is_told 'READY=1 STATUS=Observing.*RELOADING=1 MONOTONIC_USEC=[0-9]+.*READY=1 STATUS=Observing'
+	is_told 'READY=1 STATUS=observing: as asked.*RELOADING=1 MONOTONIC_USEC=[0-9]+.*READY=1 STATUS=observing: '
 
 # --- what it refuses -------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ check_equal "none of them was taken over" "2 5" "$TAKEN $REFUSED"
 check_equal "each was refused in one line" 5 "$(grep -c 'error: ' "$DAEMON_LOG")"
 check_within 10 "they are counted" are_counted
 check "nothing has changed" has_role "$beta_pid" audio_server
-check_within 10 "the service manager is told" is_told 'STATUS=Observing; the new configuration was refused'
+check_within 10 "the service manager is told" is_told 'STATUS=observing: [^;]*; the new configuration was refused'
 
 # --- what it can't change --------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ check_equal "what the environment has set is not named" 0 "$(grep -c 'timeout_ms
 configure "$(listing reload-beta audio_support)"
 reload || finish
 check_equal "nor is anything once the file is as before" 1 "$(grep -c 'a restart is needed' "$DAEMON_LOG")"
-check_within 10 "the service manager is told that all is well" is_told 'STATUS=Observing *$'
+check_within 10 "the service manager is told that all is well" is_told 'STATUS=observing: as asked by --observe *$'
 
 # --- a thousand of them, under load ----------------------------------------------------------------
 

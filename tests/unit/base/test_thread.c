@@ -316,36 +316,40 @@ static int hanging_body(struct thread *self, void *arg)
 	return echo_body(self, arg);
 }
 
-/* Threads that neither slept nor beat for `limit_ns`, as /health tells them. */
-static unsigned int count_hung(uint64_t limit_ns)
+/* Does a thread hang, or does it if nothing happens for as long as that takes? */
+static bool hangs(uint64_t later_ns)
 {
 	struct thread_usage usage[THREAD_MAX];
-	unsigned int count = thread_usage(usage, THREAD_MAX), hung = 0;
-	uint64_t now = clock_now_ns();
+	unsigned int count = thread_usage(usage, THREAD_MAX);
 
-	for (unsigned int i = 0; i < count; i++)
-		hung += !usage[i].is_sleeping && usage[i].last_beat_ns < now &&
-			now - usage[i].last_beat_ns > limit_ns;
-	return hung;
+	return thread_first_hung(usage, count, clock_now_ns() + later_ns);
 }
 
-static bool is_hung(void *arg)
+static void test_first_hung(void **state)
 {
-	return count_hung(NSEC_PER_MSEC) == *(unsigned int *)arg;
+	struct thread_usage threads[] = {{.last_beat_ns = NSEC_PER_SEC, .is_sleeping = true},
+					 {.last_beat_ns = 9 * NSEC_PER_SEC},
+					 {.last_beat_ns = 3 * NSEC_PER_SEC}};
+	uint64_t limit_ns = 3 * NSEC_PER_SEC + THREAD_HUNG_NS;
+
+	assert_null(thread_first_hung(threads, 3, limit_ns));
+	assert_ptr_equal(thread_first_hung(threads, 3, limit_ns + 1), &threads[2]);
+	assert_ptr_equal(thread_first_hung(threads, 3, 9 * NSEC_PER_SEC + THREAD_HUNG_NS + 1),
+			 &threads[1]);
+	assert_null(thread_first_hung(threads, 1, 3600 * NSEC_PER_SEC));
 }
 
 static void test_hung_thread_is_seen(void **state)
 {
 	struct stage *stage = *state;
-	unsigned int one = 1, none = 0;
 	struct thread t = {0};
 
 	assert_int_equal(thread_start(&t, "hangs", hanging_body, stage), 0);
-	assert_int_equal(count_hung(3600 * NSEC_PER_SEC), 0);
-	assert_true(becomes(is_hung, &one));
+	assert_false(hangs(0));
+	assert_true(hangs(THREAD_HUNG_NS));
 	eventfd_write(stage->in, 1);
 	assert_true(becomes(is_asleep, &t));
-	assert_true(becomes(is_hung, &none));
+	assert_false(hangs(THREAD_HUNG_NS));
 	thread_stop(&t);
 }
 
@@ -399,6 +403,7 @@ int main(void)
 		TEST(test_poll_retries_eintr),
 		TEST(test_main_comes_first),
 		TEST(test_list_is_bounded),
+		TEST(test_first_hung),
 		TEST(test_hung_thread_is_seen),
 		TEST(test_body_that_returned_early),
 		TEST(test_stop_runs_ahead),

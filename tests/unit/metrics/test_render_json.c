@@ -250,7 +250,7 @@ static void health_sees_a_thread_that_hangs(void **state)
 {
 	json_t *root;
 
-	m.threads[1].last_beat_ns = SAMPLE_PUBLISHED_NS - RENDER_HUNG_NS;
+	m.threads[1].last_beat_ns = SAMPLE_PUBLISHED_NS - THREAD_HUNG_NS;
 	json_decref(health(SAMPLE_NOW_NS, true, "ok"));
 	m.threads[1].last_beat_ns--;
 	root = health(SAMPLE_NOW_NS, false, "hung");
