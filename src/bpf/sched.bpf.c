@@ -164,6 +164,9 @@ void BPF_PROG(gamer_enqueue, struct task_struct *p, __u64 enq_flags)
 	return;
 
 fail:
+	/* Without a state, since memory was short: from the next time on it has one. */
+	if (!ts)
+		bpf_task_storage_get(&task_states, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	scx_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_GLOBAL), cfg_sched.slice_ns, enq_flags);
 }
 
@@ -367,11 +370,11 @@ __s32 BPF_PROG(gamer_init_task, struct task_struct *p, struct scx_init_task_args
 	struct task_state *ts = bpf_task_storage_get(&task_states, p, NULL,
 						     BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (!ts)
-		return -ENOMEM;
 	/* There may be one of a scheduler that was here before. */
-	__builtin_memset(&ts->sched, 0, sizeof(ts->sched));
-	task_weight_read(p, &ts->sched);
+	if (ts)
+		__builtin_memset(&ts->sched, 0, sizeof(ts->sched));
+	/* Not -ENOMEM: the user's fork would fail, where the kernel's own scheduler would have
+	 * waited for memory. The thread gets a state when it wakes up, see task_join(). */
 	return 0;
 }
 
@@ -391,16 +394,11 @@ SEC("struct_ops/gamer_enable")
 void BPF_PROG(gamer_enable, struct task_struct *p)
 {
 	struct sched_task *st = sched_task_get(p);
-	struct sched_cpu *cpu;
 
 	if (!st)
 		return;
 	st->cpu = (__u32)scx_bpf_task_cpu(p);
-	st->charged_ns = p->se.sum_exec_runtime;
-	task_weight_read(p, st);
-	cpu = sched_cpu_get((__s32)st->cpu);
-	if (cpu)
-		st->vtime = cpu->queue_vtime;
+	task_begin(p, st, sched_cpu_get((__s32)st->cpu));
 }
 
 /* --- real-time threads, and the scheduler itself --------------------------------------------- */

@@ -117,7 +117,7 @@ line_archive() {
 	check_both "a source archive without git" archive true static unit bench
 }
 
-line_offline() {
+line_installed() {
 	clone_to /root/offline
 	OFFLINE=1 check_both "no network, all installed" offline true static unit
 }
@@ -147,7 +147,7 @@ line_sentence() {
 group_lines() {
 	local line
 
-	for line in sentence offline database terminal user archive shallow blank language umask; do
+	for line in sentence installed database terminal user archive shallow blank language umask; do
 		"line_$line"
 	done
 }

@@ -234,10 +234,26 @@ static __always_inline void task_charge(struct task_struct *p, struct sched_task
 	}
 }
 
-/* A thread that slept, or is new, is runnable again. */
+/* The scheduler takes a thread over, with neither credit nor debt. */
+static __noinline int task_begin(struct task_struct *p, struct sched_task *st,
+				 const struct sched_cpu *cpu)
+{
+	if (!st)
+		return 0;
+	st->charged_ns = p->se.sum_exec_runtime;
+	task_weight_read(p, st);
+	if (cpu)
+		st->vtime = cpu->queue_vtime;
+	return 0;
+}
+
+/* A thread that slept, or is new, is runnable again. It has no weight yet if there was no memory
+ * for its state when it was taken over. */
 static __always_inline void task_join(struct task_struct *p, struct sched_task *st,
 				      struct sched_cpu *cpu)
 {
+	if (!st->base_weight)
+		task_begin(p, st, cpu);
 	if (bpf_core_field_exists(p->sched_task_group) && st->tg != (__u64)p->sched_task_group)
 		group_change(p, st);
 	st->weight = st->base_weight;

@@ -35,7 +35,8 @@ static __always_inline struct task_state *task_state_get(struct task_struct *p)
 	return bpf_task_storage_get(&task_states, p, NULL, 0);
 }
 
-/* NULL only for a thread that the scheduler has not taken over: see gamer_init_task(). */
+/* NULL for a thread that the scheduler has not taken over, or that there was no memory for: see
+ * gamer_init_task(). */
 static __always_inline struct sched_task *sched_task_get(struct task_struct *p)
 {
 	struct task_state *ts = task_state_get(p);
