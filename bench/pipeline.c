@@ -17,8 +17,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "base/config.h"
-#include "base/server.h"
+#include "config/config.h"
+#include "model/server.h"
 #include "base/thread.h"
 #include "daemon_process.h"
 #include "line.h"

@@ -10,7 +10,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/errors.h"
 #include "metrics/snapshot.h"
 #include "options.h"

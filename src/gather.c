@@ -37,20 +37,6 @@ static uint64_t read_rss_bytes(int statm_fd)
 	return strtoull(end, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static const char *source_name(enum config_source source)
-{
-	switch (source) {
-	case CONFIG_SOURCE_NETLINK:
-		return "netlink";
-	case CONFIG_SOURCE_BPF:
-		return "bpf";
-	case CONFIG_SOURCE_NONE:
-		return "none";
-	default:
-		return "scan";
-	}
-}
-
 static void collect_detect(const struct detect *d, struct metrics *m)
 {
 	struct detect_counters c;
@@ -68,7 +54,7 @@ static void collect_detect(const struct detect *d, struct metrics *m)
 	m->registered_total = c.registered_total;
 	m->unregistered_total = c.unregistered_total;
 	m->rejected_total = c.rejected_total;
-	snprintf(m->source, sizeof(m->source), "%s", source_name(detect_source(d)));
+	snprintf(m->source, sizeof(m->source), "%s", config_source_name(detect_source(d)));
 	m->feature_count += detect_features(d, m->features + m->feature_count,
 					    FEATURE_MAX - m->feature_count);
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "base/log.h"
 #include "base/output.h"
 #include "base/owner.h"

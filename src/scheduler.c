@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "bpf/abi/sched_pause.h"
 #include "loader/sched_events.h"
+#include "model/names.h"
 
 __attribute__((format(printf, 3, 4))) static void state_set(struct scheduler *s, bool is_attached,
 							    const char *fmt, ...)
@@ -126,7 +127,7 @@ static void stall_describe(const struct sched_stall *stall, char *text, size_t s
 			 stall->holder_is_rt ? "the real-time thread" : "thread", COMM_LEN,
 			 stall->holder_comm, stall->holder_pid);
 	snprintf(text, size, "%s thread %.*s[%u] has waited %.1f s for CPU %u, %s",
-		 metrics_class_name(stall->class), COMM_LEN, stall->comm, stall->pid,
+		 names_class(stall->class), COMM_LEN, stall->comm, stall->pid,
 		 (double)stall->age_ns / (double)NSEC_PER_SEC, stall->cpu, holder);
 }
 

@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ static bool may_become_others(void)
 	return (caps_permitted() & needed) == needed && !setresuid(same, same, same);
 }
 
-void privilege_choose(const struct config_user *user, struct privilege *out)
+void privilege_choose(const struct privilege_user *user, struct privilege *out)
 {
 	const struct passwd *entry;
 

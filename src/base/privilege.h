@@ -24,24 +24,32 @@
 #ifndef BASE_PRIVILEGE_H
 #define BASE_PRIVILEGE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/config.h"
 #include "base/errors.h"
 #include "base/feature.h"
 
 #define PRIVILEGE_UID_KEPT ((uid_t) - 1) /* what chown(2) takes for "as it is" */
+
+#define PRIVILEGE_USER_MAX 33
+
+/* Whom the daemon is to become. */
+struct privilege_user {
+	char name[PRIVILEGE_USER_MAX]; /* "": it stays who it is */
+	bool is_required; /* somebody asked for it: then it exists, and nothing else will do */
+};
 
 struct privilege {
 	int obstacle; /* why it does not become who it should: a negative errno; 0: nothing */
 	uid_t uid; /* whom the files of the daemon are to belong to; PRIVILEGE_UID_KEPT: no change
 		    */
 	gid_t gid;
-	struct config_user user; /* "": nobody is to be become */
+	struct privilege_user user; /* "": nobody is to be become */
 };
 
 /* Only root becomes somebody else, and only if there is that user. */
-void privilege_choose(const struct config_user *user, struct privilege *out);
+void privilege_choose(const struct privilege_user *user, struct privilege *out);
 
 /* Becomes that user, in no supplementary group, and keeps what is listed above. A core can be
  * dumped as before, and the signal at the end of the parent stays. */

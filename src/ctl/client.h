@@ -13,7 +13,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
-#include "base/config.h"
+#include "config/config.h"
 
 int client_monitor(const struct config *config, double interval_s);
 int client_watch_input(const struct config *config, double interval_s);

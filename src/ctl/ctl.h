@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/errors.h"
 #include "metrics/snapshot.h"
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/errors.h"
 
 struct endpoint {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/report_fields.h"
+#include "model/names.h"
 
 static json_t *number(uint64_t value)
 {
@@ -88,7 +89,7 @@ static int put_classes(json_t *top, const struct metrics *base, const struct met
 
 		subtract(&c->wait, &b->wait, &wait);
 		CLASS_FIELDS(PUT_FIELD)
-		failed |= put(classes, metrics_class_name(i), object);
+		failed |= put(classes, names_class(i), object);
 	}
 	return failed | put(top, "classes", classes);
 }

@@ -37,18 +37,18 @@
 	X(U64, "oldest_runnable_ns", now->oldest_runnable_ns[i],                                   \
 	  "Longest that one of them had been runnable without running, at the last look")
 
-#define SERVER_FIELDS(X)                                                      \
-	X(BYTES, "comm", s->comm, "Name of the process")                      \
-	X(BYTES, "exe", s->exe, "Its executable")                             \
-	X(TEXT, "role", metrics_role_name(s->role), "Role it was given")      \
-	X(TEXT, "source", metrics_source_name(s->source), "How it was found") \
-	X(U64, "uid", s->uid, "User it runs as")                              \
-	X(U64, "threads", s->threads, "Its threads now")                      \
-	X(U64, "detect_latency_ns", s->detect_latency_ns,                     \
+#define SERVER_FIELDS(X)                                               \
+	X(BYTES, "comm", s->comm, "Name of the process")               \
+	X(BYTES, "exe", s->exe, "Its executable")                      \
+	X(TEXT, "role", names_role(s->role), "Role it was given")      \
+	X(TEXT, "source", names_source(s->source), "How it was found") \
+	X(U64, "uid", s->uid, "User it runs as")                       \
+	X(U64, "threads", s->threads, "Its threads now")               \
+	X(U64, "detect_latency_ns", s->detect_latency_ns,              \
 	  "From its exec or fork until the role was confirmed; 0 if found by a scan")
 
 #define LONG_WAIT_FIELDS(X)                                                                   \
-	X(TEXT, "class", metrics_class_name(w->class), "Class of the thread that waited")     \
+	X(TEXT, "class", names_class(w->class), "Class of the thread that waited")            \
 	X(BYTES, "comm", w->comm, "Its name")                                                 \
 	X(U64, "pid", w->pid, "Its thread id")                                                \
 	X(U64, "cpu", w->cpu, "Where it got a CPU at last")                                   \

@@ -9,6 +9,7 @@
 
 #include "ctl/report.h"
 #include "ctl/report_fields.h"
+#include "model/names.h"
 
 #define KIND_U64 "u64"
 #define KIND_TEXT "string"

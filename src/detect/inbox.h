@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "bpf/abi/events.h"
 
 #define INBOX_EVENTS 256 /* power of two */

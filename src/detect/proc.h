@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/errors.h"
-#include "base/server.h"
+#include "model/server.h"
 
 struct proc_stat {
 	char comm[SERVER_COMM_MAX];

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/config.h"
-#include "base/server.h"
+#include "config/config.h"
+#include "model/server.h"
 
 #define REGISTRY_TOMBS (2 * SERVERS_MAX)
 

@@ -94,12 +94,3 @@ struct rules_verdict rules_judge(const struct config *config, const struct rules
 	}
 	return verdict;
 }
-
-const char *rules_reason(uint8_t reject)
-{
-#define REASON(id, text) [id] = text,
-	static const char *const reasons[] = {REJECT_LIST(REASON)};
-#undef REASON
-
-	return reject < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reject] : "unknown";
-}

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/config.h"
+#include "config/config.h"
 
 struct rules_evidence {
 	const char *comm; /* of the leader, at most 15 bytes */
@@ -48,8 +48,5 @@ struct rules_verdict rules_judge(const struct config *config,
 
 /* What follows the last slash. */
 const char *rules_base_name(const char *path);
-
-/* The reason in words; never NULL. */
-const char *rules_reason(uint8_t reject);
 
 #endif

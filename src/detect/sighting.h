@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "detect/detect.h"
 #include "detect/proc.h"
 #include "detect/rules.h"

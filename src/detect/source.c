@@ -28,13 +28,6 @@ struct test_result {
 	bool has_mask; /* it has passed with an event mask */
 };
 
-static const char *const source_names[] = {
-	[CONFIG_SOURCE_AUTO] = "auto",
-	[CONFIG_SOURCE_NETLINK] = "netlink",
-	[CONFIG_SOURCE_BPF] = "bpf",
-	[CONFIG_SOURCE_SCAN] = "scan",
-};
-
 __attribute__((format(printf, 4, 5))) static void
 add_feature(struct source *s, const char *name, bool is_available, const char *fmt, ...)
 {
@@ -179,7 +172,7 @@ static int use_none(struct source *s, const struct config *config, const struct 
 		    struct error *err)
 {
 	if (config->source != CONFIG_SOURCE_AUTO)
-		return error_set(err, ENOTSUP, "source %s: %s", source_names[config->source],
+		return error_set(err, ENOTSUP, "source %s: %s", config_source_name(config->source),
 				 why->text);
 	s->kind = CONFIG_SOURCE_NONE;
 	add_feature(s, "process_numbers", false,
@@ -226,7 +219,7 @@ int source_choose(struct source *s, const struct config *config, const struct de
 	}
 	if (want != CONFIG_SOURCE_AUTO)
 		add_feature(s, "proc_connector", false, "not used: source %s is configured",
-			    source_names[want]);
+			    config_source_name(want));
 	use_scan(s, config);
 	return 0;
 }

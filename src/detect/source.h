@@ -17,7 +17,7 @@
 
 #include <stdatomic.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/errors.h"
 #include "base/feature.h"
 #include "detect/connector.h"

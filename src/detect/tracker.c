@@ -12,11 +12,7 @@
 #include "detect/rules.h"
 #include "detect/sighting.h"
 #include "detect/table.h"
-
-#define ROLE_NAME(id, name) [id] = name,
-static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
-static const char *const source_names[] = {SOURCE_LIST(ROLE_NAME)};
-#undef ROLE_NAME
+#include "model/names.h"
 
 int tracker_init(struct tracker *t, const struct config *config, const struct detect_roles *roles,
 		 struct evq_producer *producer, struct thread *thread)
@@ -54,7 +50,7 @@ static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
 
-	log_limited(LOG_INFO, "%s %s (pid %d) %s", role_names[server->role], server->comm,
+	log_limited(LOG_INFO, "%s %s (pid %d) %s", names_role(server->role), server->comm,
 		    server->pid, why);
 	table_clear(&t->roles, server->pid, server->start_ticks);
 	registry_remove(&t->registry, slot); /* closing the pidfd takes it out of the epoll */
@@ -77,7 +73,7 @@ static void reject(struct tracker *t, const struct proc_identity *id, uint8_t re
 	count(&t->rejected);
 	log_limited(LOG_INFO, "no role for %s (pid %d, %s): %s", id->stat.comm, id->pid,
 		    is_unread ? "executable unreadable" : id->exe,
-		    is_unread ? error_name(id->exe_error) : rules_reason(reason));
+		    is_unread ? error_name(id->exe_error) : names_reject(reason));
 }
 
 static int confirm_role(struct tracker *t, const struct sighting *s, uint8_t role)
@@ -177,8 +173,8 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role,
 	}
 	if (is_new) {
 		count(&t->registered);
-		log_limited(LOG_INFO, "%s %s (pid %d, %s) by %s, %llu us", role_names[role],
-			    server.comm, server.pid, server.exe, source_names[server.source],
+		log_limited(LOG_INFO, "%s %s (pid %d, %s) by %s, %llu us", names_role(role),
+			    server.comm, server.pid, server.exe, names_source(server.source),
 			    (unsigned long long)(server.detect_latency_ns / NSEC_PER_USEC));
 	}
 }

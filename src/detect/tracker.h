@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/evq.h"
 #include "base/thread.h"
 #include "bpf/abi/events.h"

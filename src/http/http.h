@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "base/errors.h"
 #include "metrics/snapshot.h"
 

@@ -19,7 +19,7 @@
 
 #include "base/log.h"
 #include "base/probe.h"
-#include "base/server.h"
+#include "model/server.h"
 
 #define BATCH_EVENTS (EVQ_BATCH_BYTES / sizeof(struct event))
 

@@ -9,7 +9,7 @@
 #ifndef LOADER_SCHED_EVENTS_H
 #define LOADER_SCHED_EVENTS_H
 
-#include "base/kernel_event.h"
+#include "model/kernel_event.h"
 
 /* Fills up to KERNEL_EVENT_MAX and returns how many; 0 where the kernel doesn't count. */
 unsigned int sched_events_read(struct kernel_event *events);

@@ -59,27 +59,6 @@ const char *metrics_scope_prefix(enum metric_scope scope)
 	return "";
 }
 
-#define NAME_ITEM(id, name) [id] = name,
-
-static const char *const class_names[] = {CLASS_LIST(NAME_ITEM)};
-static const char *const role_names[] = {ROLE_LIST(NAME_ITEM)};
-static const char *const source_names[] = {SOURCE_LIST(NAME_ITEM)};
-
-const char *metrics_class_name(unsigned int class)
-{
-	return class < CLASS_COUNT ? class_names[class] : "unknown";
-}
-
-const char *metrics_role_name(unsigned int role)
-{
-	return role < ROLE_COUNT ? role_names[role] : "unknown";
-}
-
-const char *metrics_source_name(unsigned int source)
-{
-	return source < SOURCE_COUNT ? source_names[source] : "unknown";
-}
-
 bool metrics_is_audio_role(unsigned int role)
 {
 	return role == ROLE_AUDIO_SERVER || role == ROLE_AUDIO_SUPPORT;

@@ -13,8 +13,8 @@
 #include <stdio.h>
 
 #include "base/feature.h"
-#include "base/kernel_event.h"
-#include "base/server.h"
+#include "model/kernel_event.h"
+#include "model/server.h"
 #include "base/thread.h"
 #include "bpf/abi/counters.h"
 
@@ -110,9 +110,6 @@ uint64_t metrics_value(const struct metrics *m, const struct metric *metric, uns
 /* "classes.<class>." and the like, for people; "" for SCOPE_GLOBAL. */
 const char *metrics_scope_prefix(enum metric_scope scope);
 
-const char *metrics_class_name(unsigned int class);
-const char *metrics_role_name(unsigned int role);
-const char *metrics_source_name(unsigned int source);
 bool metrics_is_audio_role(unsigned int role); /* listed in audio.servers */
 
 /* docs/metrics.md, from the table; --help-stats. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "metrics/metrics.h"
+#include "model/names.h"
 
 /* What render_json.c puts beside the table's numbers. */
 struct described {
@@ -112,7 +113,7 @@ void metrics_write_markdown(FILE *out)
 	fputs(intro, out);
 	fputs("Classes, most latency-critical first: ", out);
 	for (i = 0; i < CLASS_COUNT; i++)
-		fprintf(out, "%s`%s`", i ? ", " : "", metrics_class_name(i));
+		fprintf(out, "%s`%s`", i ? ", " : "", names_class(i));
 	fputs(".\n\n", out);
 
 	fputs("## Numbers\n\n| JSON | Prometheus | type | unit | meaning |\n|---|---|---|---|---|\n",

@@ -8,6 +8,7 @@
 
 #include "metrics/json_out.h"
 #include "metrics/render.h"
+#include "model/names.h"
 
 #define GROUP_MAX 32
 
@@ -32,8 +33,8 @@ static void write_servers(struct json_out *out, const struct metrics *m, uint64_
 		json_out_i64(out, "pid", s->pid);
 		json_out_bytes(out, "comm", ARRAY(s->comm));
 		json_out_bytes(out, "exe", ARRAY(s->exe));
-		json_out_string(out, "role", metrics_role_name(s->role));
-		json_out_string(out, "source", metrics_source_name(s->source));
+		json_out_string(out, "role", names_role(s->role));
+		json_out_string(out, "source", names_source(s->source));
 		json_out_u64(out, "threads", s->threads);
 		json_out_u64(out, "detect_latency_ns", s->detect_latency_ns);
 		json_out_object_end(out);
@@ -57,7 +58,7 @@ static void write_long_waits(struct json_out *out, const struct metrics *m, uint
 		json_out_object(out, NULL);
 		json_out_u64(out, "age_ns", age(now_ns, w->time_ns));
 		json_out_u64(out, "wait_ns", w->wait_ns);
-		json_out_string(out, "class", metrics_class_name(w->class));
+		json_out_string(out, "class", names_class(w->class));
 		json_out_u64(out, "pid", w->pid);
 		json_out_u64(out, "tgid", w->tgid);
 		json_out_bytes(out, "comm", ARRAY(w->comm));
@@ -164,7 +165,7 @@ static void write_classes(struct json_out *out, const struct metrics *m, uint64_
 
 	json_out_object(out, "classes");
 	for (i = 0; i < CLASS_COUNT; i++) {
-		json_out_object(out, metrics_class_name(i));
+		json_out_object(out, names_class(i));
 		write_scope(out, m, SCOPE_CLASS, i, now_ns);
 		json_out_object_end(out);
 	}

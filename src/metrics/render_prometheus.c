@@ -7,6 +7,7 @@
  */
 #include "metrics/render.h"
 #include "metrics/text.h"
+#include "model/names.h"
 
 #define PREFIX "scx_gamerd_"
 #define USUAL_LENGTH (31 * 1024)
@@ -76,7 +77,7 @@ static void write_family(struct text *out, const struct metrics *m, const struct
 		break;
 	case SCOPE_CLASS:
 		for (i = 0; i < CLASS_COUNT; i++) {
-			write_name(out, name, "class", metrics_class_name(i));
+			write_name(out, name, "class", names_class(i));
 			write_value(out, metric->unit, metrics_value(m, metric, i));
 		}
 		break;
@@ -154,6 +155,6 @@ int render_prometheus(const struct metrics *m, uint64_t now_ns, char **string, s
 	write_head(out, "wait_seconds", "histogram",
 		   "How long threads of a class waited for a CPU, from runnable until running.");
 	for (i = 0; i < CLASS_COUNT; i++)
-		write_wait_histogram(out, metrics_class_name(i), &m->counters.classes[i].wait);
+		write_wait_histogram(out, names_class(i), &m->counters.classes[i].wait);
 	return text_take(out, string, length);
 }

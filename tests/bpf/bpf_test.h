@@ -31,7 +31,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/server.h"
+#include "model/server.h"
 #include "base/thread.h"
 #include "loader/loader.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "bpf/abi/roles.h"
 #include "cpu_limit.h"
 #include "require.h"

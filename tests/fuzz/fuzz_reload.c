@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "base/rcu.h"
-#include "base/server.h"
+#include "model/server.h"
 #include "cpu_limit.h"
 #include "detect/detect.h"
 #include "records.h"

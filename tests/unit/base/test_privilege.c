@@ -21,8 +21,8 @@
 
 #define KEPT_CAPS 0xc000881000ULL /* net_admin, sys_ptrace, sys_nice, perfmon, bpf */
 
-static const struct config_user nobody = {.name = "nobody"};
-static const struct config_user missing = {.name = "no such user"};
+static const struct privilege_user nobody = {.name = "nobody"};
+static const struct privilege_user missing = {.name = "no such user"};
 
 static void skip_unless_root(void)
 {
@@ -64,7 +64,7 @@ static void in_child(void (*test)(void))
 
 static void test_choose(void **state)
 {
-	const struct config_user root = {.name = "root"}, none = {.name = ""};
+	const struct privilege_user root = {.name = "root"}, none = {.name = ""};
 	const struct passwd *entry = getpwnam("nobody");
 	struct privilege p;
 
@@ -138,7 +138,7 @@ static void test_missing_user(void **state)
 
 static void fail_to_become(void)
 {
-	struct config_user required = nobody;
+	struct privilege_user required = nobody;
 	struct privilege p;
 	struct feature feature;
 	struct error err;

@@ -5,6 +5,7 @@
 
 #include "bpf/abi/roles.h"
 #include "detect/rules.h"
+#include "model/names.h"
 
 static struct config config;
 
@@ -90,7 +91,7 @@ static void test_judge(void **state)
 
 		if (v.is_listed != c->is_listed || v.role != c->role || v.reject != c->reject)
 			fail_msg("%s %s: listed %d role %u reject %s", c->comm, c->exe, v.is_listed,
-				 v.role, rules_reason(v.reject));
+				 v.role, names_reject(v.reject));
 		assert_int_equal(rules_is_listed(&config, c->comm), c->is_listed);
 	}
 }
@@ -130,8 +131,8 @@ static void test_shared_comm(void **state)
 
 static void test_reason(void **state)
 {
-	assert_string_equal(rules_reason(REJECT_OWNER), "executable not owned by root");
-	assert_string_equal(rules_reason(200), "unknown");
+	assert_string_equal(names_reject(REJECT_OWNER), "executable not owned by root");
+	assert_string_equal(names_reject(200), "unknown");
 }
 
 int main(void)

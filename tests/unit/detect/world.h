@@ -27,7 +27,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/server.h"
+#include "model/server.h"
 #include "detect/detect.h"
 
 #define WORLD_ENTRIES 128

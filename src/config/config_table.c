@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "base/config_table.h"
+#include "config/config_table.h"
 
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "base/server.h"
+#include "model/server.h"
 
 #define MIB (1024u * 1024u)
 
@@ -49,12 +49,15 @@ _Static_assert(offsetof(struct config, server_count) ==
 	       "LIST() describes both");
 
 static const char *const source_names[] = {
-	[CONFIG_SOURCE_AUTO] = "auto",
-	[CONFIG_SOURCE_NETLINK] = "netlink",
-	[CONFIG_SOURCE_BPF] = "bpf",
-	[CONFIG_SOURCE_SCAN] = "scan",
-	NULL,
+	[CONFIG_SOURCE_AUTO] = "auto", [CONFIG_SOURCE_NETLINK] = "netlink",
+	[CONFIG_SOURCE_BPF] = "bpf",   [CONFIG_SOURCE_SCAN] = "scan",
+	[CONFIG_SOURCE_NONE] = NULL, /* no setting */
 };
+
+const char *config_source_name(enum config_source source)
+{
+	return source < CONFIG_SOURCE_NONE ? source_names[source] : "none";
+}
 
 static const char *const measure_names[] = {
 	[CONFIG_MEASURE_ALL] = "all",

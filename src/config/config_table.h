@@ -6,13 +6,13 @@
  * Limits:   CONFIG_TABLE_TEXT bytes for a range or a default in words.
  *
  * From it come the defaults, the checks of a file and their errors, what a reload may change,
- * --help-config, and, by tests/unit/base/test_config_doc.c, the man page's list and
+ * --help-config, and, by tests/unit/config/test_config_doc.c, the man page's list and
  * docs/scx_gamerd.json.example.
  */
-#ifndef BASE_CONFIG_TABLE_H
-#define BASE_CONFIG_TABLE_H
+#ifndef CONFIG_CONFIG_TABLE_H
+#define CONFIG_CONFIG_TABLE_H
 
-#include "base/config.h"
+#include "config/config.h"
 
 #define CONFIG_TABLE_TEXT 48
 
@@ -20,7 +20,7 @@ enum setting_type {
 	SETTING_PATH,	 /* absolute; "" where that means "none" */
 	SETTING_NAME,	 /* an enum, which is as wide as uint32_t, by one of its names */
 	SETTING_GROUP,	 /* uint32_t, by the group's name; "" for none */
-	SETTING_USER,	 /* struct config_user; "" for none */
+	SETTING_USER,	 /* struct privilege_user; "" for none */
 	SETTING_BOOL,	 /* true or false */
 	SETTING_NUMBER,	 /* uint32_t in a range */
 	SETTING_SIZE,	 /* the same, a power of two and at least a page */

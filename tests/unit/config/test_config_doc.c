@@ -7,19 +7,16 @@
 #include <jansson.h>
 #include <pwd.h>
 
-#include "base/config_table.h"
-#include "bpf/abi/roles.h"
+#include "config/config_table.h"
+#include "model/names.h"
 #include "unit/golden.h"
 
 #define MAN_PAGE TEST_DATA_DIR "/../../docs/scx_gamerd.8"
 #define EXAMPLE TEST_DATA_DIR "/../../docs/scx_gamerd.json.example"
 
 /* The list stands between these. */
-#define LIST_BEGIN ".\\\" The settings, as src/base/config_table.c has them.\n"
+#define LIST_BEGIN ".\\\" The settings, as src/config/config_table.c has them.\n"
 #define LIST_END ".SH FILES\n"
-
-#define ROLE_NAME(id, name) [id] = name,
-static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
 
 /* Plain text for groff, where '-' is a hyphen. */
 static void put_roff(FILE *out, const char *text)
@@ -104,7 +101,7 @@ static void put_servers(FILE *out, const struct config *config)
 		fprintf(out, "%s\n\t\t{ \"name\": \"%s\", ", i ? "," : "", server->name);
 		if (server->exe[0])
 			fprintf(out, "\"exe\": \"%s\", ", server->exe);
-		fprintf(out, "\"role\": \"%s\" }", role_names[server->role]);
+		fprintf(out, "\"role\": \"%s\" }", names_role(server->role));
 	}
 	fputs("\n\t]", out);
 }

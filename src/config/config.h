@@ -13,8 +13,8 @@
  * the man page's list and the example come from it. An unknown key, a wrong type, a value out of
  * range is refused with one sentence that names the key; then nothing of the file is taken.
  */
-#ifndef BASE_CONFIG_H
-#define BASE_CONFIG_H
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,12 +22,12 @@
 #include <stdio.h>
 
 #include "base/errors.h"
+#include "base/privilege.h"
 
 #define CONFIG_SERVERS_MAX 64
 #define CONFIG_NAME_MAX 64
 #define CONFIG_PATH_MAX 108 /* sun_path */
 #define CONFIG_GID_NONE UINT32_MAX
-#define CONFIG_USER_MAX 33
 #define CONFIG_KEYS_MAX 256 /* all that need a restart, as a list */
 
 /* Where verdicts on processes come from. */
@@ -39,14 +39,11 @@ enum config_source {
 	CONFIG_SOURCE_NONE, /* no setting: nothing that user space can read is of use */
 };
 
+/* As a configuration and the metrics call it. */
+const char *config_source_name(enum config_source source);
+
 /* Whose waits for a CPU are measured. */
 enum config_measure { CONFIG_MEASURE_ALL, CONFIG_MEASURE_LATENCY, CONFIG_MEASURE_NONE };
-
-/* Whom the daemon becomes; base/privilege.h. */
-struct config_user {
-	char name[CONFIG_USER_MAX]; /* default "scx_gamerd"; "": it stays who it is */
-	bool is_required; /* it is in the file: then it exists, and nothing else will do */
-};
 
 /* A process name that may get a role, and the executables it may be. */
 struct config_server {
@@ -75,7 +72,7 @@ struct config {
 	uint32_t http_threads;	       /* default 6 */
 	uint32_t http_timeout_ms;      /* default 2000 */
 	uint32_t requests_cpu_percent; /* of the debug API, and of the stats sockets; default 3 */
-	struct config_user user;
+	struct privilege_user user;
 	uint32_t stats_gid;	/* of the stats sockets; default CONFIG_GID_NONE: ours */
 	uint32_t stats_clients; /* at most so many clients on the stats sockets; default 8 */
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "base/config_servers.h"
+#include "config/config_servers.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bpf/abi/roles.h" /* the names of roles */
+#include "model/names.h"
 
 static const struct config_server builtin[] = {
 	{"pipewire", "", ROLE_AUDIO_SERVER},
@@ -21,9 +21,6 @@ static const struct config_server builtin[] = {
 };
 _Static_assert(sizeof(builtin) / sizeof(builtin[0]) <= CONFIG_SERVERS_MAX, "the list has room");
 _Static_assert(CONFIG_NAME_MAX == EXE_LEN, "names go into the BPF map as they are");
-
-#define ROLE_NAME(id, name) [id] = name,
-static const char *const role_names[] = {ROLE_LIST(ROLE_NAME)};
 
 /* Where in the file a complaint points to. */
 struct place {
@@ -79,19 +76,17 @@ static int parse_name(const json_t *value, const struct place *at, const char *f
 static int parse_role(const json_t *value, const struct place *at, uint8_t *out, struct error *err)
 {
 	const char *text = json_string_value(value);
+	unsigned int role = text ? names_find_role(text) : ROLE_COUNT;
+	char names[128];
 
-	for (uint8_t role = ROLE_NONE + 1; text && role < ROLE_COUNT; role++) {
-		if (strcmp(text, role_names[role]) == 0) {
-			*out = role;
-			return 0;
-		}
+	if (role < ROLE_COUNT) {
+		*out = (uint8_t)role;
+		return 0;
 	}
-	return error_set(err, EINVAL, "%s: %s[%zu].role must be one of %s, %s, %s, %s", at->source,
-			 at->key, at->index, role_names[ROLE_AUDIO_SERVER],
-			 role_names[ROLE_AUDIO_SUPPORT], role_names[ROLE_COMPOSITOR],
-			 role_names[ROLE_GAME]);
+	names_list_roles(names, sizeof(names));
+	return error_set(err, EINVAL, "%s: %s[%zu].role must be one of %s", at->source, at->key,
+			 at->index, names);
 }
-_Static_assert(ROLE_COUNT == 5, "parse_role() names each role");
 
 static int parse_server(json_t *item, const struct place *at, struct config_server *out,
 			struct error *err)

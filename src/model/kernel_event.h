@@ -4,8 +4,8 @@
  *
  * Plain data. The names are the kernel's, so there are other ones on other kernels.
  */
-#ifndef BASE_KERNEL_EVENT_H
-#define BASE_KERNEL_EVENT_H
+#ifndef MODEL_KERNEL_EVENT_H
+#define MODEL_KERNEL_EVENT_H
 
 #include <stdint.h>
 

@@ -6,12 +6,12 @@
  * Limits:   CONFIG_SERVERS_MAX entries; no two with the same first 15 bytes, because the kernel
  *           knows a process by no more than those.
  */
-#ifndef BASE_CONFIG_SERVERS_H
-#define BASE_CONFIG_SERVERS_H
+#ifndef CONFIG_CONFIG_SERVERS_H
+#define CONFIG_CONFIG_SERVERS_H
 
 #include <jansson.h>
 
-#include "base/config.h"
+#include "config/config.h"
 
 /* The built-in list. */
 void config_servers_init(struct config *config);

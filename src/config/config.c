@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "base/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/config_servers.h"
-#include "base/config_table.h"
+#include "config/config_servers.h"
+#include "config/config_table.h"
 #include "base/file.h"
 
 #define FILE_MAX_BYTES (64 * 1024)
@@ -106,14 +106,14 @@ static int apply_user(struct config *config, const struct setting *s, const json
 		      const char *source, struct error *err)
 {
 	const char *name = json_string_value(value);
-	struct config_user *user = field_of(config, s);
+	struct privilege_user *user = field_of(config, s);
 
 	if (!name)
 		return error_set(err, EINVAL, "%s: %s must be a string", source, s->key);
 	if (name[0] && (strlen(name) >= sizeof(user->name) || !getpwnam(name)))
 		return error_set(err, EINVAL, "%s: %s: there is no user \"%.64s\"", source, s->key,
 				 name);
-	*user = (struct config_user){.is_required = true};
+	*user = (struct privilege_user){.is_required = true};
 	memcpy(user->name, name, strlen(name));
 	return 0;
 }

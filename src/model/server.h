@@ -4,8 +4,8 @@
  *
  * Plain data; records of this type travel in evq batches of kind EVQ_KIND_SERVERS.
  */
-#ifndef BASE_SERVER_H
-#define BASE_SERVER_H
+#ifndef MODEL_SERVER_H
+#define MODEL_SERVER_H
 
 #include <stdint.h>
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "bpf/abi/roles.h"
 
 static int parse(struct config *config, const char *text, struct error *err)
