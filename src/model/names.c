@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_ITEM(id, name) [id] = name,
+#define NAME_ITEM(id, name, ...) [id] = name,
 #define NAME_IN(names, index) \
 	((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "unknown")
 

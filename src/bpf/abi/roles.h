@@ -3,30 +3,34 @@
  * Roles of processes and classes of threads, shared by BPF and user space.
  *
  * A role belongs to a process (TGID) and is evidence; a class belongs to a thread and is the
- * verdict. The X-macros keep enum and name together: NAME_LIST(X) calls X(ID, "name").
+ * verdict. Each list has all that is fixed about a role or class in one row, so a new one is a new
+ * row: NAME_LIST(X) calls X(ID, "name", ...).
  */
 #ifndef BPF_ABI_ROLES_H
 #define BPF_ABI_ROLES_H
 
 #include <linux/types.h>
 
-#define ROLE_LIST(X)                           \
-	X(ROLE_NONE, "none")                   \
-	X(ROLE_AUDIO_SERVER, "audio_server")   \
-	X(ROLE_AUDIO_SUPPORT, "audio_support") \
-	X(ROLE_COMPOSITOR, "compositor")       \
-	X(ROLE_GAME, "game")
+/* With the class of its process' threads, unless other evidence is stronger. */
+#define ROLE_LIST(X)                                                \
+	X(ROLE_NONE, "none", CLASS_NORMAL)                          \
+	X(ROLE_AUDIO_SERVER, "audio_server", CLASS_AUDIO_SERVER)    \
+	X(ROLE_AUDIO_SUPPORT, "audio_support", CLASS_AUDIO_SUPPORT) \
+	X(ROLE_COMPOSITOR, "compositor", CLASS_COMPOSITOR)          \
+	X(ROLE_GAME, "game", CLASS_GAME)
 
-/* Most latency-critical first. */
-#define CLASS_LIST(X)                           \
-	X(CLASS_AUDIO_SERVER, "audio_server")   \
-	X(CLASS_AUDIO_SUPPORT, "audio_support") \
-	X(CLASS_AUDIO_CLIENT, "audio_client")   \
-	X(CLASS_INPUT, "input")                 \
-	X(CLASS_COMPOSITOR, "compositor")       \
-	X(CLASS_GAME, "game")                   \
-	X(CLASS_NORMAL, "normal")               \
-	X(CLASS_BACKGROUND, "background")
+/* Most latency-critical first. With the rank that the scheduler gives it (lib/sched_task.h), and
+ * within how many us of its wake-up such a thread is to run: of those that wait in an urgent queue
+ * the one due first goes first. */
+#define CLASS_LIST(X)                                             \
+	X(CLASS_AUDIO_SERVER, "audio_server", RANK_AUDIO, 500)    \
+	X(CLASS_AUDIO_SUPPORT, "audio_support", RANK_AUDIO, 5000) \
+	X(CLASS_AUDIO_CLIENT, "audio_client", RANK_AUDIO, 1000)   \
+	X(CLASS_INPUT, "input", RANK_INPUT, 2000)                 \
+	X(CLASS_COMPOSITOR, "compositor", RANK_INTERACTIVE, 4000) \
+	X(CLASS_GAME, "game", RANK_INTERACTIVE, 5000)             \
+	X(CLASS_NORMAL, "normal", RANK_NORMAL, 5000)              \
+	X(CLASS_BACKGROUND, "background", RANK_NORMAL, 5000)
 
 /* Who set a role: the start-up or resync scan, the proc connector, inheritance at fork, BPF at
  * exec. */
@@ -46,7 +50,7 @@
 	X(REJECT_FILESYSTEM, "executable on a FUSE file system") \
 	X(REJECT_LIMIT, "too many processes with a role")
 
-#define ABI_ENUM_ITEM(id, name) id,
+#define ABI_ENUM_ITEM(id, ...) id,
 enum role { ROLE_LIST(ABI_ENUM_ITEM) ROLE_COUNT };
 enum class { CLASS_LIST(ABI_ENUM_ITEM) CLASS_COUNT };
 enum role_source { SOURCE_LIST(ABI_ENUM_ITEM) SOURCE_COUNT };

@@ -165,18 +165,15 @@ static inline __u32 chain_depth(__u32 class, const struct client_evidence *clien
 
 static inline __u8 class_of_role(__u32 role)
 {
+#define ROLE_CLASS(id, name, class) \
+	case id:                    \
+		return class;
 	switch (role) {
-	case ROLE_AUDIO_SERVER:
-		return CLASS_AUDIO_SERVER;
-	case ROLE_AUDIO_SUPPORT:
-		return CLASS_AUDIO_SUPPORT;
-	case ROLE_COMPOSITOR:
-		return CLASS_COMPOSITOR;
-	case ROLE_GAME:
-		return CLASS_GAME;
+		ROLE_LIST(ROLE_CLASS)
 	default:
 		return CLASS_NORMAL;
 	}
+#undef ROLE_CLASS
 }
 
 /* The class of a thread: the strongest evidence decides, in the order of enum class. */

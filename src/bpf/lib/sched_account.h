@@ -17,35 +17,28 @@
 
 static __always_inline __u8 rank_of_class(__u32 class)
 {
+#define CLASS_RANK(id, name, rank, target_us) \
+	case id:                              \
+		return rank;
 	switch (class) {
-	case CLASS_AUDIO_SERVER:
-	case CLASS_AUDIO_SUPPORT:
-	case CLASS_AUDIO_CLIENT:
-		return RANK_AUDIO;
-	case CLASS_INPUT:
-		return RANK_INPUT;
-	case CLASS_COMPOSITOR:
-	case CLASS_GAME:
-		return RANK_INTERACTIVE;
+		CLASS_LIST(CLASS_RANK)
 	default:
 		return RANK_NORMAL;
 	}
+#undef CLASS_RANK
 }
 
 static __always_inline __u64 target_ns(__u32 class)
 {
+#define CLASS_TARGET(id, name, rank, target_us) \
+	case id:                                \
+		return (target_us) * 1000ull;
 	switch (class) {
-	case CLASS_AUDIO_SERVER:
-		return 500000;
-	case CLASS_AUDIO_CLIENT:
-		return 1000000;
-	case CLASS_INPUT:
-		return 2000000;
-	case CLASS_COMPOSITOR:
-		return 4000000;
+		CLASS_LIST(CLASS_TARGET)
 	default:
 		return 5000000;
 	}
+#undef CLASS_TARGET
 }
 
 /* The class is the tracepoints' verdict: they see a wake-up before we do. */
