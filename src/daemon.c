@@ -397,7 +397,7 @@ static void check_scheduler(const struct daemon *d, const struct sched_options *
 	sched_free(sched);
 }
 
-/* Starts what tells of processes, without the rest. */
+/* Starts the parts that watch processes, without the rest. */
 static int check_detection(struct daemon *d, FILE *out)
 {
 	struct feature features[FEATURE_MAX];

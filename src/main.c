@@ -68,10 +68,10 @@ static bool has_terminal(void)
 	return fd >= 0;
 }
 
-/* The signals for the daemon are blocked, and told of by an fd: that, or -errno. One that was
- * ignored at the start, as nohup and shells do, stays so: blocked, it would be delivered to the fd.
- * All others are left to the kernel, so that Ctrl-Z and Ctrl-\ work, but for SIGPIPE: a reader that
- * is gone is an error of the write. */
+/* The signals for the daemon are blocked, and reported by a file descriptor: that, or -errno. One
+ * that was ignored at the start, as nohup and shells do, stays so: blocked, it would be delivered
+ * to the fd. All others are left to the kernel, so that Ctrl-Z and Ctrl-\ work, but for SIGPIPE: a
+ * reader that is gone is an error of the write. */
 static int block_signals(void)
 {
 	static const int awaited[] = {SIGINT, SIGTERM, SIGHUP};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Notify: tells the service manager how far the daemon is (sd_notify(3)'s datagram protocol, which
- * is documented and stable: one line KEY=VALUE to the socket named by NOTIFY_SOCKET).
+ * Notify: reports to the service manager how far the daemon is (sd_notify(3)'s datagram protocol,
+ * which is documented and stable: one line KEY=VALUE to the socket named by NOTIFY_SOCKET).
  *
  * Any thread; never blocks; does nothing without a service manager.
  */

@@ -90,7 +90,7 @@ void options_usage(FILE *out)
 /* The table as getopt_long() wants it, into arrays of zeroes. */
 static void fill_getopt(struct option longs[ROWS + 1], char shorts[ROWS + 2])
 {
-	*shorts++ = ':'; /* a missing value is told from an unknown option */
+	*shorts++ = ':'; /* distinguishes a missing value from an unknown option */
 	for (size_t i = 0; i < ROWS; i++) {
 		if (!rows[i].name)
 			continue;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Watchdog: tells the service manager at intervals that no thread hangs, if it wants to hear so
- * (WatchdogSec= in a unit; sd_watchdog_enabled(3) documents the two variables). If it hears nothing
- * for the time that it has set, it ends the daemon and starts it again.
+ * Watchdog: reports to the service manager at intervals that no thread hangs, if the unit has a
+ * watchdog (WatchdogSec=; sd_watchdog_enabled(3) documents the two variables). Without a report for
+ * that time the service manager ends the daemon and starts it again.
  *
  * Owner:    main embeds it.
- * Threads:  main only: one that hangs itself tells nothing.
+ * Threads:  main only: if main hangs, nothing is reported either.
  * Blocking: never.
  */
 #ifndef WATCHDOG_H

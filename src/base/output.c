@@ -95,9 +95,9 @@ static int give_up(struct output *o, int error)
 		return 0;
 	drop_block(o);
 	o->left_out++;
-	if (error == EAGAIN || (error != EPIPE && o->is_told))
+	if (error == EAGAIN || (error != EPIPE && o->is_reported))
 		return 0;
-	o->is_told = true;
+	o->is_reported = true;
 	return -error;
 }
 

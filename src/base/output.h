@@ -22,10 +22,10 @@
 
 struct output {
 	int fd;
-	bool is_opened; /* fd is ours, see output.c */
-	bool is_told;	/* an error was returned */
-	FILE *stream;	/* between output_begin() and output_end() */
-	char *block;	/* what is not written yet begins at `sent` */
+	bool is_opened;	  /* fd is ours, see output.c */
+	bool is_reported; /* an error was returned */
+	FILE *stream;	  /* between output_begin() and output_end() */
+	char *block;	  /* what is not written yet begins at `sent` */
 	size_t length, sent;
 	uint64_t left_out; /* blocks since the last that passed */
 };

@@ -166,7 +166,8 @@ static int poll_once(struct thread *self, struct pollfd *fds, nfds_t count, int 
 		if (timeout_ms != 0)
 			atomic_store(&self->is_sleeping, true);
 		ret = poll(fds, count, left) < 0 ? -errno : 0;
-		/* The beat comes first: who reads "awake" must not read the beat of before. */
+		/* The beat comes first: a reader that sees the thread awake must see this beat, or
+		 * the thread would seem to hang for as long as it slept. */
 		thread_beat(self);
 		if (timeout_ms != 0) {
 			atomic_fetch_add_explicit(&self->wakeups_total, 1, memory_order_relaxed);
@@ -280,7 +281,7 @@ const struct thread_usage *thread_first_hung(const struct thread_usage *threads,
 	for (unsigned int i = 0; i < count; i++) {
 		const struct thread_usage *t = &threads[i];
 
-		/* It may have beaten since now_ns. */
+		/* There may have been a beat after now_ns was read. */
 		if (!t->is_sleeping && now_ns > t->last_beat_ns &&
 		    now_ns - t->last_beat_ns > THREAD_HUNG_NS)
 			return t;

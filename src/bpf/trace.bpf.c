@@ -13,7 +13,7 @@
  *
  * The life of a process: exec drops whatever role it had and, if the name is listed and the
  * executable is what it should be, grants one on the spot; fork of a new process hands it on; the
- * end of the last thread drops it. The proc connector tells user space about the same events, and
+ * end of the last thread drops it. The proc connector reports the same events to user space, and
  * the socket filter lets through only those that concern a role.
  *
  * Needs 5.15. Only on_sched_waking and on_sched_switch are indispensable; with the setting
@@ -194,8 +194,9 @@ static __always_inline void switch_out(struct task_struct *prev, struct cpu_slot
 
 	if (!st)
 		return;
-	/* A server that runs from exec to its first long sleep in one go would else stay what it
-	 * was before: no wake-up looks at it for as long as it sleeps. */
+	/* The class is otherwise renewed at a wake-up only. A server that runs from its exec to its
+	 * first long sleep without one would keep the class from before the exec as long as it
+	 * sleeps. */
 	if (st->generation != roles_generation)
 		task_class_renew(prev, st, slot, now);
 	if (!since) {

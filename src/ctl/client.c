@@ -32,8 +32,8 @@ struct session {
 	int signal_fd;
 	int fd; /* -1: no connection */
 	bool has_baseline;
-	bool is_waiting; /* told so */
-	char told[160];	 /* about the input hook */
+	bool is_waiting;    /* the log says that there is no daemon */
+	char reported[160]; /* what was logged about the input hook */
 	char *reply;
 	size_t reply_length, reply_size;
 };
@@ -264,14 +264,14 @@ static void print_input(struct session *s, FILE *out, const json_t *stats)
 	const char *missing = report_input_missing(stats);
 
 	if (!missing) {
-		s->told[0] = '\0';
+		s->reported[0] = '\0';
 		report_print_input(out, stats);
 		return;
 	}
-	if (!strncmp(missing, s->told, sizeof(s->told) - 1))
+	if (!strncmp(missing, s->reported, sizeof(s->reported) - 1))
 		return;
-	snprintf(s->told, sizeof(s->told), "%s", missing);
-	log_info("input events can't be seen here: %s", s->told);
+	snprintf(s->reported, sizeof(s->reported), "%s", missing);
+	log_info("input events can't be seen here: %s", s->reported);
 }
 
 int client_monitor(const struct config *config, double interval_s)

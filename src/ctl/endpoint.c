@@ -56,7 +56,7 @@ static bool make_directories(const char *path)
 	dir[length] = '\0';
 	for (slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		is_made = !mkdir(dir, DIR_MODE); /* what fails here is told by bind */
+		is_made = !mkdir(dir, DIR_MODE); /* bind() reports what fails here */
 		*slash = '/';
 	}
 	return is_made;

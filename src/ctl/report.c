@@ -12,7 +12,8 @@ static json_t *number(uint64_t value)
 	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
-/* A comm is any bytes, JSON is UTF-8: what is none has each byte outside ASCII replaced. */
+/* A comm may be any bytes, and JSON must be UTF-8. If the comm is not UTF-8, every byte outside
+ * ASCII is replaced. */
 static json_t *text(const char *bytes, size_t size)
 {
 	char copy[SERVER_EXE_MAX];

@@ -280,7 +280,8 @@ int connector_open(struct connector *c, const struct connector_options *options,
 	};
 	int r;
 
-	/* The answer goes to the whole group, so ours must be told from those of others. */
+	/* The answer goes to the whole group, so ours must be distinguished from those of others.
+	 */
 	c->mark = (uint32_t)clock_now_ns() ^ (uint32_t)getpid() << 16;
 	c->is_listening = false;
 	c->filter_error = -ENOTSUP;

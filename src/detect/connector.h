@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connector: the kernel's proc connector, a netlink multicast group that tells of each fork, exec,
+ * Connector: the kernel's proc connector, a netlink multicast group that reports every fork, exec,
  * rename and exit.
  *
  * Owner:    detect. open/close around everything else.

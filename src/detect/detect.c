@@ -82,7 +82,7 @@ static uint64_t thread_cpu_ns(void)
 	return clock_read(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Events are lost: /proc tells what they were about. */
+/* Events are lost: a scan of /proc finds out what they were about. */
 static void on_overrun(struct detect *d, const char *what)
 {
 	count(&d->overruns, 1);
@@ -149,7 +149,7 @@ static void on_new_source(struct detect *d)
 	d->is_source_empty = true;
 }
 
-/* The connector has told nothing of processes that the kernel side saw. */
+/* The connector has not reported processes that the kernel side has seen. */
 static void on_silence(struct detect *d)
 {
 	count(&d->silences, 1);
@@ -322,7 +322,7 @@ static void end_pause(struct detect *d)
 
 static int run(struct detect *d)
 {
-	bool is_told = tracker_announce(&d->tracker);
+	bool is_done = tracker_announce(&d->tracker);
 
 	for (;;) {
 		bool is_congested = registry_is_congested(&d->tracker.registry);
@@ -332,7 +332,7 @@ static int run(struct detect *d)
 			[POLL_CONNECTOR] = {has_connector ? d->source.connector.fd : -1, POLLIN, 0},
 			[POLL_INBOX] = {is_reading ? d->inbox.fd : -1, POLLIN, 0},
 			[POLL_DEATHS] = {is_congested ? -1 : d->tracker.deaths_fd, POLLIN, 0},
-			[POLL_POOL] = {is_told ? -1 : evq_wait_fd(d->tracker.producer), POLLIN, 0},
+			[POLL_POOL] = {is_done ? -1 : evq_wait_fd(d->tracker.producer), POLLIN, 0},
 		};
 		int r = thread_poll(&d->thread, fds, POLL_COUNT, timeout_ms(d));
 
@@ -356,7 +356,7 @@ static int run(struct detect *d)
 			evq_wait_clear(d->tracker.producer);
 		reload_if_due(d);
 		scan_if_due(d);
-		is_told = tracker_announce(&d->tracker);
+		is_done = tracker_announce(&d->tracker);
 	}
 }
 

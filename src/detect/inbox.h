@@ -11,7 +11,7 @@
  * Owner:    detect. init/fini before and after both threads use it.
  * Threads:  one puts events, one configurations, one takes; inbox_kick() from any.
  * Blocking: never.
- * Limits:   INBOX_EVENTS. What does not fit is dropped and counted, and the taker told.
+ * Limits:   INBOX_EVENTS. What does not fit is dropped and counted, and the taker is notified.
  */
 #ifndef DETECT_INBOX_H
 #define DETECT_INBOX_H

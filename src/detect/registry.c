@@ -97,8 +97,8 @@ int registry_put(struct registry *r, const struct server *server, int pidfd, uin
 
 void registry_remove(struct registry *r, struct registry_slot *slot)
 {
-	/* Who was never told that it came need not be told that it went. */
-	if (slot->is_told && r->tomb_count < REGISTRY_TOMBS) {
+	/* A process whose start was never reported needs no report of its end. */
+	if (slot->is_reported && r->tomb_count < REGISTRY_TOMBS) {
 		r->tombs[r->tomb_count].pid = slot->server.pid;
 		r->tombs[r->tomb_count].start_ticks = slot->server.start_ticks;
 		r->tomb_count++;
@@ -136,7 +136,7 @@ unsigned int registry_news(struct registry *r, struct server_event *out, unsigne
 			continue;
 		out[n].change = SERVER_UP;
 		out[n].server = slot->server;
-		slot->is_told = true;
+		slot->is_reported = true;
 		slot->has_news = false;
 		n++;
 	}

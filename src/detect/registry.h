@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Registry: the processes with a role, and what of it is still to be told.
+ * Registry: the processes with a role, and which changes have not been reported yet.
  *
  * Owner:    the tracker, on the detect thread.
  * Threads:  detect only.
  * Blocking: never.
- * Limits:   SERVERS_MAX processes, REGISTRY_TOMBS ended ones not yet told. Fixed memory.
+ * Limits:   SERVERS_MAX processes, REGISTRY_TOMBS ended ones not yet reported. Fixed memory.
  *
  * A process is pid and start_ticks: the same pid with another start is another process, and the
  * first must be removed (DOWN) before the second is put (UP). News wait in the slot (an UP) or
@@ -29,7 +29,7 @@ struct registry_slot {
 	int pidfd;	      /* owned; -1 if the kernel gives none */
 	uint64_t exe_dev, exe_ino; /* the file it runs; 0 if it can't be read */
 	struct config_server rule; /* the entry of the list that gave the role */
-	bool is_told;		   /* the reader of news knows of it */
+	bool is_reported;	   /* the reader of news knows of it */
 	bool has_news;		   /* ... but not its latest state */
 };
 
@@ -63,8 +63,8 @@ void registry_remove(struct registry *r, struct registry_slot *slot);
 bool registry_has_news(const struct registry *r);
 unsigned int registry_news(struct registry *r, struct server_event *out, unsigned int max);
 
-/* So many ends are untold that the caller should stop taking in events until they are told. One
- * round of events or one scan always fits when this was false before it. */
+/* So many ends are unreported that the caller should stop reading events until they are reported.
+ * If this was false before, one round of events or one scan always fits. */
 bool registry_is_congested(const struct registry *r);
 
 #endif

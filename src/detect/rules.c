@@ -73,7 +73,7 @@ struct rules_verdict rules_judge(const struct config *config, const struct rules
 	struct rules_verdict verdict = {.role = ROLE_NONE, .reject = REJECT_NONE};
 	const char *exe = rules_base_name(evidence->exe);
 
-	/* Names that share their first 15 bytes share a comm: the executable tells them apart. */
+	/* Names that share their first 15 bytes share a comm: the executable distinguishes them. */
 	for (unsigned int i = 0; i < config->server_count; i++) {
 		const struct config_server *server;
 		struct config_server wrapped;

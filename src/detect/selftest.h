@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Selftest: proof that the proc connector tells us what we rely on.
+ * Selftest: proof that the proc connector delivers the events we rely on.
  *
  * Owner:    nobody; runs once per opened connector, before it is trusted.
  * Threads:  the connector's.

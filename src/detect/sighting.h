@@ -22,8 +22,8 @@
 struct sighting {
 	struct proc_identity id;
 	int pidfd;	  /* -1: the kernel gave none, or it was taken over */
-	uint64_t time_ns; /* the kernel's stamp of what told us to look; 0 for a scan */
-	uint8_t source;	  /* enum role_source: what told us */
+	uint64_t time_ns; /* the kernel's time stamp of the event that made us look; 0 for a scan */
+	uint8_t source;	  /* enum role_source: where that event came from */
 	bool has_entry;	  /* the role table has an entry of this very process */
 	struct role_entry entry;
 };

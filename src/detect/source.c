@@ -117,7 +117,7 @@ static int open_connector(struct source *s, const struct config *config,
 	return 0;
 }
 
-/* Without the filter the kernel side does not know what the connector tells. */
+/* Without the filter the kernel side does not know which events the connector delivers. */
 static void watch_connector(const struct source *s, const struct detect_roles *roles,
 			    struct detect *d)
 {

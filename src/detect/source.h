@@ -50,8 +50,8 @@ int source_choose(struct source *s, const struct config *config, const struct de
 		  struct detect *d, struct error *err);
 void source_close(struct source *s);
 
-/* The connector has fallen silent: subscribes anew and tests it, or falls back. What it would have
- * told meanwhile is lost: scan afterwards. Up to about 3 s. */
+/* The connector has fallen silent: subscribes anew and tests it, or falls back. The events of that
+ * time are lost, so a scan must follow. Takes up to about 3 s. */
 void source_mend(struct source *s, const struct config *config, const struct detect_roles *roles,
 		 struct detect *d);
 

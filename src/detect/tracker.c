@@ -215,9 +215,10 @@ static void on_gone(struct tracker *t, int32_t pid)
 	place_is_free(t); /* the kernel side may have granted one meanwhile */
 }
 
-/* The kernel side tells of an exec only if the name is listed or the process had a role. So if ours
- * is the entry, and the process went on to exec something else before it was made, nobody tells:
- * look once more, now that any further exec will be told. */
+/* The kernel side reports an exec only if the name is on the list or the process has a role. If
+ * user space made the entry, the process may have executed another program just before that, and
+ * that exec was not reported. So the process is read once more: with the entry there, every later
+ * exec is reported. */
 static void look_again(struct tracker *t, const struct sighting *before)
 {
 	struct registry_slot *slot = registry_find(&t->registry, before->id.pid);
@@ -424,8 +425,8 @@ static bool scan_one(void *ctx, int32_t pid)
 	return true;
 }
 
-/* Entries the kernel side made that nobody told us of. Collected first, because the table must not
- * change under an iteration. */
+/* Finds entries that the kernel side made and whose events were lost. They are collected first,
+ * because the table must not change while it is iterated over. */
 static void scan_table(struct tracker *t)
 {
 	uint32_t tgids[4 * SERVERS_MAX], last = 0;

@@ -59,7 +59,7 @@ int tracker_init(struct tracker *t, const struct config *config, const struct de
 		 struct evq_producer *producer, struct thread *thread);
 void tracker_fini(struct tracker *t);
 
-/* What the source told: the connector, or the kernel side. */
+/* An event of the source: the connector, or the kernel side. */
 void tracker_connector_event(struct tracker *t, const struct connector_event *event);
 void tracker_bpf_event(struct tracker *t, const struct event *event);
 
@@ -73,7 +73,8 @@ void tracker_relist(struct tracker *t);
  * memory for directory entries. */
 int tracker_scan(struct tracker *t, void *buffer, size_t size);
 
-/* Tells the news: true when all are told, false when the pool is empty (wait for evq_wait_fd()). */
+/* Reports what has changed: true when all is reported, false when the pool is empty (wait for
+ * evq_wait_fd()). */
 bool tracker_announce(struct tracker *t);
 
 #endif

@@ -115,7 +115,8 @@ static void on_connection_close(const struct mg_connection *conn)
 	slots_leave(&server->slots, conn);
 }
 
-/* As civetweb sees it, or stricter: what it closes must have been told so. */
+/* Does the client want the connection kept? If in doubt no: a connection that civetweb closes must
+ * have been answered with "Connection: close". */
 static bool wants_keep(const struct mg_connection *conn)
 {
 	const struct mg_request_info *ri = mg_get_request_info(conn);
@@ -167,7 +168,7 @@ static int on_http_error(struct mg_connection *conn, int status, const char *tex
 	return 0;
 }
 
-/* Connection or not, civetweb hands over something that leads to its context. */
+/* civetweb passes a connection even where there is none; its context is valid in both cases. */
 static int on_log_message(const struct mg_connection *conn, const char *message)
 {
 	const char *bind = strstr(message, "cannot bind to ");

@@ -15,15 +15,16 @@
  *  - the send buffer takes the greatest answer as a whole, so a client that does not read holds
  *    nobody up.
  *
- * A connection that is kept for further requests holds a worker, too, for as long as SLOTS_KEEP_MS
- * between two of them. So all workers but two may be kept, and what is said above is done among the
- * others: who is kept takes nothing from who is not, however slow, and is never ended for them. A
- * client that does not come back (curl, run each second) costs a wake-up to see it go; so after
- * SLOTS_TRIES_MAX of them in a row only one in SLOTS_TRY_EACH is kept, until one comes back.
+ * A connection that is kept open for further requests holds a worker, too, for up to SLOTS_KEEP_MS
+ * between two requests. So at least SLOTS_FREE_MIN workers never serve kept connections, and the
+ * three measures apply to those workers only: a kept connection neither delays the others, however
+ * slow it is, nor is it ended for them. A client that does not come back (curl, run every second)
+ * costs a wake-up when its kept connection ends. So after SLOTS_TRIES_MAX such clients in a row
+ * only one connection in SLOTS_TRY_EACH is kept, until a client comes back.
  *
- * civetweb does not tell which file descriptor a connection has. The one that is bound to the
- * server's port and connected to the client's is found among the open ones, duplicated, looked at
- * again, and shut down for reading: the duplicate keeps it from being another by then.
+ * civetweb does not say which file descriptor a connection has. Among the open ones it is the one
+ * that is bound to the server's port and connected to the client's. It is duplicated, checked once
+ * more, and shut down for reading: while the duplicate exists, it can't become another connection.
  *
  * Owner:    the HTTP server. Threads: any worker.
  * Blocking: a mutex held for microseconds, once at begin and end of a connection.
@@ -40,7 +41,7 @@
 #define SLOTS_MAX 64
 #define SLOTS_FREE_MIN 2       /* workers that serve no kept connection: the measures need two */
 #define SLOTS_REQUEST_MAX 8192 /* bytes of a request that civetweb reads */
-#define SLOTS_KEEP_MS 20000    /* Prometheus asks each 15 s, if not told otherwise */
+#define SLOTS_KEEP_MS 20000    /* Prometheus asks every 15 s by default */
 #define SLOTS_TRIES_MAX 8
 #define SLOTS_TRY_EACH 17 /* a prime: in step with nobody */
 
@@ -75,13 +76,13 @@ bool slots_served(struct slots *s, const struct mg_connection *conn, bool wants_
 void slots_cut_waiting(struct slots *s);
 void slots_leave(struct slots *s, const struct mg_connection *conn);
 
-/* civetweb tells bytes that are no request from too many and from too few in time only by its log.
- * The status for a connection whose request never became one: 408, 431 or 400; of a kept one too
- * many are not told from bad ones. */
+/* The status for a connection whose bytes never became a request: 408 if they came too slowly, 431
+ * if they were too many, 400 if they were no HTTP. civetweb distinguishes these only in its log; on
+ * a kept connection 431 and 400 can't be distinguished. */
 int slots_refusal(struct slots *s, const struct mg_connection *conn, uint64_t timeout_ns);
 
-/* Stops listening and ends every wait of a worker, also of those connections that are queued: the
- * server's threads then have nothing left to wait for when it is told to stop. */
+/* Stops listening, and ends every wait of a worker, also for connections that are still queued. The
+ * server's threads then have nothing left to wait for when the server is stopped. */
 void slots_stop(struct slots *s);
 
 #endif

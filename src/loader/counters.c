@@ -50,7 +50,7 @@ void counters_sum(const struct counters *counters, struct cpu_slot *sum)
 			max_ns[c] = sum->classes[c].wait.max_ns;
 		for (size_t i = 0; i < SLOT_WORDS; i++)
 			total[i] += __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-		/* A maximum is no sum: what was added is this CPU's. */
+		/* The loop has added the maxima, too. Undo that: the difference is this CPU's. */
 		for (unsigned int c = 0; c < CLASS_COUNT; c++) {
 			struct wait_hist *wait = &sum->classes[c].wait;
 			uint64_t here = wait->max_ns - max_ns[c];

@@ -339,10 +339,10 @@ free_sched:
 	return ret;
 }
 
-/* Half-way through, the thread that attaches a scheduler is that scheduler's while others are still
- * the old one's: who saturates its CPU keeps it from finishing, until the kernel gives up.
- * (From 7.0 on a real-time thread of the kernel does the work.) So the thread is real-time
- * meanwhile, where it may. */
+/* While a scheduler is being attached, the attaching thread already belongs to the new scheduler
+ * and all others still to the old one. A CPU hog of the old one can keep it from running until the
+ * kernel times out. So it runs as SCHED_FIFO meanwhile, if it may. (From 7.0 on a real-time thread
+ * of the kernel does the work.) */
 static int ops_attach(struct sched *s)
 {
 	const struct sched_param first = {.sched_priority = 1}, ordinary = {0};

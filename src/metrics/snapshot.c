@@ -33,8 +33,9 @@
 #define CACHE_LINE 64
 #define SPARE_SNAPSHOTS 3 /* published, being built, retired */
 
-/* So many replaced ones share a grace period, if the store is large: each wakes the call_rcu thread
- * twice, which once a second cost as much as a snapshot itself. */
+/* In a large store so many replaced snapshots wait for one RCU grace period together. Each grace
+ * period wakes the call_rcu thread twice, and one for every snapshot, once a second, cost as much
+ * as making the snapshot. */
 #define RETIRE_BATCH 4
 
 enum body_state { BODY_ABSENT, BODY_RENDERING, BODY_READY, BODY_FAILED };
@@ -62,7 +63,7 @@ struct snapshot_store {
 	/* The publisher's. */
 	struct snapshot *draft;
 	unsigned int allocated, limit;
-	struct snapshot *retired; /* replaced, their grace period not yet asked for */
+	struct snapshot *retired; /* replaced; no grace period was begun for them yet */
 	unsigned int retired_count;
 	uint64_t sequence;
 	uint64_t drafted_ns;

@@ -17,7 +17,7 @@
 enum measure {
 	MEASURE_ALL,	 /* waits and run time of all threads */
 	MEASURE_LATENCY, /* the waits of latency classes only */
-	MEASURE_NONE,	 /* nothing: classes are still told, for the scheduler */
+	MEASURE_NONE,	 /* nothing: threads are still classified, for the scheduler */
 };
 
 /*

@@ -78,7 +78,7 @@ struct server_rule {
 /* Value of `tgid_roles`; key is the TGID. Written by BPF only: at exec, fork and exit, and by the
  * program `roles_apply`, which user space runs. */
 struct role_entry {
-	__u64 start_ns;	    /* the leader's start_boottime: tells a reused PID */
+	__u64 start_ns;	    /* the leader's start_boottime: distinguishes a reused PID */
 	__u64 exec_ns;	    /* ktime at exec or fork; 0 if found by a scan */
 	__u64 granted_ns;   /* ktime when the entry was made */
 	__u64 confirmed_ns; /* ktime when user space confirmed it; 0 before */

@@ -41,8 +41,8 @@ struct sched_cpu {
 	__u8 pad[1];
 	__u8 is_limited;    /* a group of what runs has cpu.max */
 	__u8 is_idle_class; /* what runs is of SCHED_IDLE: everybody else preempts it */
-	__u8 is_parked;	    /* what was preempted is next here, before what waits */
-	__u8 is_passed;	    /* and since then a thread has woken that is before it */
+	__u8 is_parked;	    /* the thread that was preempted here runs next, before the queue */
+	__u8 is_passed;	    /* a thread has woken since then whose turn is before that one's */
 	__u8 is_online;
 	__u32 llc;
 	__u32 local; /* threads that wait here because they may run nowhere else */
@@ -85,8 +85,8 @@ struct sched_watch {
 	__u64 oldest_ns[CLASS_COUNT];
 };
 
-/* What the ring `sched_signal` tells user space. Each record begins with one of these, as __u32,
- * and that is all but for a stall. */
+/* The records of the ring `sched_signal`, for user space. Each begins with one of these, as __u32;
+ * only a stall has more than that. */
 enum sched_signal {
 	SCHED_SIGNAL_END,	   /* of the scheduler: see struct sched_exit_record */
 	SCHED_SIGNAL_CPUS_CHANGED, /* one has come on line or gone since the last check */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sched pause: what the early warning (lib/sched_watch.h) tells user space besides the stalls.
+ * Sched pause: what the early warning (lib/sched_watch.h) reports to user space besides the stalls.
  */
 #ifndef BPF_ABI_SCHED_PAUSE_H
 #define BPF_ABI_SCHED_PAUSE_H

@@ -70,7 +70,9 @@ enum scx_exit_kind {
 
 #define SCX_VALUE(type, value) bpf_core_enum_value(enum type, value)
 
-/* Passed on, never looked into; but libbpf compares kinds, and a declaration alone is none. */
+/* Only pointers to it are passed on. It has a member because libbpf compares the kinds of types
+ * when it resolves kernel functions: a forward declaration is of another kind than the kernel's
+ * struct. */
 struct cpumask {
 	unsigned long bits[1];
 };

@@ -2,12 +2,13 @@
 /*
  * Filter: which messages of the proc connector the daemon gets to see.
  *
- * Those that concern a role. What a message does not say (is the program that was executed on the
- * list?) the tracepoints have left as marks a moment before: see lib/marks.h.
+ * Only messages that concern a role pass. A message does not say, for example, whether the program
+ * that was executed is on the list; the tracepoints run a moment earlier and leave such facts as
+ * marks (lib/marks.h).
  *
- * Any process can take a listed name, as often as it likes. What user space finds out about it when
- * it does so first, that its executable is another, holds until its next exec, or until there is
- * another list of names. So only the first such name passes.
+ * Any process can rename itself to a listed name, as often as it likes. The first time user space
+ * finds that its executable is another one. That holds until its next exec, or until the list of
+ * names changes, so only the first such message of a process passes.
  */
 #ifndef BPF_LIB_FILTER_H
 #define BPF_LIB_FILTER_H
@@ -68,7 +69,7 @@ static __always_inline bool filter_passes(struct __sk_buff *skb)
 {
 	__u32 what, data[6] = {};
 
-	/* What is too short to be an event is none of ours to judge. */
+	/* Too short to be an event: user space decides. */
 	if (bpf_skb_load_bytes(skb, MESSAGE_WHAT, &what, sizeof(what)) ||
 	    bpf_skb_load_bytes(skb, MESSAGE_DATA, data, sizeof(data)))
 		return true;

@@ -8,7 +8,7 @@
  * CPU, or an interrupt come on top. So the slot names the visitor: the current thread, and the kind
  * of interrupt on top of it, if any. An interrupt of a device that reports an event finds the same
  * current thread at its beginning, at its wake-ups and at its end: the one it has interrupted. That
- * thread's own wake-ups come from no interrupt, so the two are told apart.
+ * thread's own wake-ups come from no interrupt, so the two can be distinguished.
  *
  *      thread A   |-- input_event -----.    - wakes the reader --|    (A, none)
  *      thread B                        |-- wakes a stranger --|       (B, none): another

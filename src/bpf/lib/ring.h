@@ -5,10 +5,11 @@
  * The counters are atomic: a record may be made in process context and, in an interrupt above it
  * on the same CPU, another.
  *
- * A wake-up costs a thousand times a record. Records of exec, fork and exit are made only if user
- * space takes them, which it does where there is no proc connector; then each of them wakes. Long
- * waits wake while somebody reads, ten times a second at most; without a reader only a ring that is
- * a quarter full does, so that role events keep room.
+ * A wake-up costs a thousand times as much as a record. Records of exec, fork and exit are made
+ * only if user space takes them, which it does where there is no proc connector; every one of them
+ * wakes the ring thread. A record of a long wait wakes it ten times a second at most, and only
+ * while the metrics have a reader; without one, only once the ring is a quarter full, so that role
+ * events keep room.
  */
 #ifndef BPF_LIB_RING_H
 #define BPF_LIB_RING_H
@@ -59,8 +60,10 @@ static __always_inline void event_submit(struct cpu_slot *slot, struct event *e,
 	slot_add_atomic(slot->ring_submitted, 1);
 }
 
-/* Two CPUs may both find it time and both wake: harmless. Half full there is no pause: a ring that
- * filled up in one would stay full, for a record that is refused wakes nobody. */
+/* Wake-ups for long waits are limited to one per LONG_WAIT_WAKE_NS, and without a reader to one per
+ * FULL_WAKE_NS above a quarter. Above half full there is no limit: a full ring refuses records, and
+ * a refused record wakes no thread, so the ring would never be drained. Two CPUs may both wake at
+ * the same time, which does no harm. */
 static __always_inline __u64 long_wait_wake_flag(__u64 now)
 {
 	__u64 pause = now - long_wait_wake_ns, used;

@@ -182,7 +182,7 @@ static void test_congestion(void **state)
 		for (int i = 0; i < SERVERS_MAX; i++)
 			assert_int_equal(put(100 + i, 1 + (uint64_t)round, 0), 0);
 		for (int i = 0; i < SERVERS_MAX; i++) /* as if told */
-			registry_find(&r, 100 + i)->is_told = true;
+			registry_find(&r, 100 + i)->is_reported = true;
 		for (int i = 0; i < SERVERS_MAX; i++)
 			registry_remove(&r, registry_find(&r, 100 + i));
 	}
