@@ -2,6 +2,7 @@
 #include "ctl/protocol.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +36,41 @@ char *protocol_error(int code, const char *text)
 	return reply(code, json_string(text));
 }
 
-static char *stats(const struct protocol_source *source)
+static json_t *stats(const struct protocol_source *source)
 {
 	const struct metrics *base, *now;
 
 	source->metrics(source->ctx, &base, &now);
-	return reply(0, report_stats(base, now));
+	return report_stats(base, now);
+}
+
+static json_t *stats_meta(const struct protocol_source *source)
+{
+	return report_meta();
+}
+
+/* All requests, a row each. */
+static const struct request {
+	const char *name;
+	json_t *(*answer)(const struct protocol_source *source);
+} requests[] = {
+	{"stats", stats},
+	{"stats_meta", stats_meta},
+};
+#define REQUEST_COUNT (sizeof(requests) / sizeof(requests[0]))
+
+static char *unknown_request(void)
+{
+	char text[256] = "unknown request: there are ";
+	size_t length = strlen(text);
+
+	for (size_t i = 0; i < REQUEST_COUNT && length < sizeof(text); i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
+					   !i			   ? ""
+					   : i < REQUEST_COUNT - 1 ? ", "
+								   : " and ",
+					   requests[i].name);
+	return protocol_error(EINVAL, text);
 }
 
 /* All values of args are strings; of the keys only target means something. */
@@ -67,11 +97,11 @@ static char *answer(const json_t *request, const struct protocol_source *source)
 
 	if (!name)
 		return protocol_error(EINVAL, "req must be a string");
-	if (strcmp(name, "stats") && strcmp(name, "stats_meta"))
-		return protocol_error(EINVAL, "unknown request: there are stats and stats_meta");
-	if (why)
-		return protocol_error(EINVAL, why);
-	return strcmp(name, "stats") ? reply(0, report_meta()) : stats(source);
+	for (size_t i = 0; i < REQUEST_COUNT; i++)
+		if (!strcmp(name, requests[i].name))
+			return why ? protocol_error(EINVAL, why)
+				   : reply(0, requests[i].answer(source));
+	return unknown_request();
 }
 
 char *protocol_answer(const char *line, size_t length, const struct protocol_source *source)
