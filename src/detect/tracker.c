@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "detect/tracker.h"
+#include "detect/tracker_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/rules.h"
-#include "detect/sighting.h"
 #include "detect/table.h"
 #include "model/names.h"
 
@@ -46,7 +45,7 @@ static void place_is_free(struct tracker *t)
 	t->is_scan_due = t->has_refused;
 }
 
-static void drop(struct tracker *t, struct registry_slot *slot, const char *why)
+void tracker_drop(struct tracker *t, struct registry_slot *slot, const char *why)
 {
 	const struct server *server = &slot->server;
 
@@ -119,11 +118,8 @@ static void watch_death(struct tracker *t, const struct registry_slot *slot)
 		(void)epoll_ctl(t->deaths_fd, EPOLL_CTL_ADD, slot->pidfd, &event);
 }
 
-/* Gives (or keeps) the role, by that rule: table first, since that is what works; then the
- * registry.
- */
-static void grant(struct tracker *t, struct sighting *s, uint8_t role,
-		  const struct config_server *rule)
+void tracker_grant(struct tracker *t, struct sighting *s, uint8_t role,
+		   const struct config_server *rule)
 {
 	struct registry_slot *slot = registry_find(&t->registry, s->id.pid);
 	struct server server;
@@ -131,7 +127,7 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role,
 	int r;
 
 	if (slot && slot->server.start_ticks != s->id.stat.start_ticks) {
-		drop(t, slot, "is gone, and its pid reused");
+		tracker_drop(t, slot, "is gone, and its pid reused");
 		slot = NULL;
 	}
 	/* What the kernel side has granted it has counted. */
@@ -150,7 +146,7 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role,
 	}
 	if (r < 0) {
 		if (slot)
-			drop(t, slot, "lost its role");
+			tracker_drop(t, slot, "lost its role");
 		else
 			table_clear_entry(&t->roles, s->id.pid);
 		return;
@@ -179,26 +175,25 @@ static void grant(struct tracker *t, struct sighting *s, uint8_t role,
 	}
 }
 
-/* Role or not, on the full evidence. */
-static void judge(struct tracker *t, struct sighting *s)
+void tracker_judge(struct tracker *t, struct sighting *s)
 {
 	struct rules_verdict verdict = sighting_judge(s, t->config);
 	struct registry_slot *slot;
 
 	if (verdict.role != ROLE_NONE) {
-		grant(t, s, verdict.role, verdict.rule);
+		tracker_grant(t, s, verdict.role, verdict.rule);
 		return;
 	}
 	slot = registry_find(&t->registry, s->id.pid);
 	if (slot)
-		drop(t, slot, t->is_relisted ? "is not listed any more" : "is another program now");
+		tracker_drop(t, slot,
+			     t->is_relisted ? "is not listed any more" : "is another program now");
 	table_clear_entry(&t->roles, s->id.pid);
 	if (verdict.reject != REJECT_NONE)
 		reject(t, &s->id, verdict.reject);
 }
 
-/* Is the file that runs the slot's still? Its path may change: a package upgrade renames it. */
-static bool is_same_file(const struct registry_slot *slot, const struct proc_identity *id)
+bool tracker_is_same_file(const struct registry_slot *slot, const struct proc_identity *id)
 {
 	return slot->exe_dev == id->exe_dev && slot->exe_ino == id->exe_ino;
 }
@@ -210,7 +205,7 @@ static void on_gone(struct tracker *t, int32_t pid)
 
 	count(&t->gone);
 	if (slot)
-		drop(t, slot, "ended");
+		tracker_drop(t, slot, "ended");
 	table_clear_entry(&t->roles, pid);
 	place_is_free(t); /* the kernel side may have granted one meanwhile */
 }
@@ -227,9 +222,9 @@ static void look_again(struct tracker *t, const struct sighting *before)
 	if (!slot || before->has_entry)
 		return;
 	if (sighting_open(&s, &t->roles, before->id.pid, 0, before->source) < 0)
-		drop(t, slot, "ended");
-	else if (!is_same_file(slot, &s.id))
-		judge(t, &s);
+		tracker_drop(t, slot, "ended");
+	else if (!tracker_is_same_file(slot, &s.id))
+		tracker_judge(t, &s);
 	sighting_close(&s);
 }
 
@@ -254,7 +249,7 @@ static void on_exec(struct tracker *t, int32_t pid, uint64_t time_ns, uint8_t so
 		on_gone(t, pid);
 		return;
 	}
-	judge(t, &s);
+	tracker_judge(t, &s);
 	look_again(t, &s);
 	sighting_close(&s);
 }
@@ -273,10 +268,10 @@ static void on_fork(struct tracker *t, int32_t parent, int32_t child, uint64_t t
 	}
 	/* The same program goes on in the child: the evidence is its parent's, whatever it calls
 	 * itself. If it has become another one already, its own evidence counts. */
-	if (slot && is_same_file(slot, &s.id))
-		grant(t, &s, slot->server.role, &slot->rule);
+	if (slot && tracker_is_same_file(slot, &s.id))
+		tracker_grant(t, &s, slot->server.role, &slot->rule);
 	else
-		judge(t, &s);
+		tracker_judge(t, &s);
 	sighting_close(&s);
 }
 
@@ -293,12 +288,12 @@ static void on_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t
 		return;
 	}
 	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    is_same_file(slot, &s.id)) {
+	    tracker_is_same_file(slot, &s.id)) {
 		/* What it was when it started stands: a new name takes nothing away and, with the
 		 * role there, adds nothing. */
-		grant(t, &s, slot->server.role, &slot->rule);
+		tracker_grant(t, &s, slot->server.role, &slot->rule);
 	} else if (slot) {
-		judge(t, &s);
+		tracker_judge(t, &s);
 	} else {
 		/* The name it took, even if it has given it up again since, is what it answers for;
 		 * the name it has now is what it may get a role for. */
@@ -306,7 +301,7 @@ static void on_rename(struct tracker *t, int32_t pid, const char *comm, uint64_t
 		if (verdict.reject != REJECT_NONE)
 			reject(t, &s.id, verdict.reject);
 		else
-			judge(t, &s);
+			tracker_judge(t, &s);
 	}
 	sighting_close(&s);
 }
@@ -322,7 +317,7 @@ static void on_end(struct tracker *t, int32_t pid)
 		return;
 	if (!proc_is_alive(pid, slot->server.start_ticks, slot->pidfd) ||
 	    t->roles.get(t->roles.ctx, (uint32_t)pid, &entry) == -ENOENT)
-		drop(t, slot, "ended");
+		tracker_drop(t, slot, "ended");
 }
 
 void tracker_connector_event(struct tracker *t, const struct connector_event *event)
@@ -376,102 +371,8 @@ void tracker_deaths(struct tracker *t)
 							   (int32_t)events[i].data.u32);
 
 		if (slot && !proc_is_alive(slot->server.pid, slot->server.start_ticks, slot->pidfd))
-			drop(t, slot, "ended");
+			tracker_drop(t, slot, "ended");
 	}
-}
-
-/* The list is another than the one by which it got its role. What was seen when it started stands
- * as long as its rule wants the same executable; otherwise it is judged by what it is now, and what
- * the kernel side once said of it counts no more. */
-static void relist(struct tracker *t, struct sighting *s, struct registry_slot *slot)
-{
-	const struct config_server *rule = rules_find(t->config, slot->rule.name);
-
-	if (rule && !strcmp(rule->exe, slot->rule.exe) && slot->server.role == slot->rule.role) {
-		grant(t, s, rule->role, rule);
-		return;
-	}
-	s->has_entry = false;
-	judge(t, s);
-}
-
-static bool scan_one(void *ctx, int32_t pid)
-{
-	struct tracker *t = ctx;
-	struct registry_slot *slot = registry_find(&t->registry, pid);
-	char comm[SERVER_COMM_MAX];
-	struct sighting s;
-
-	thread_beat(t->thread);
-	if (!slot && (proc_comm(pid, comm) < 0 || !rules_is_listed(t->config, comm)))
-		return true;
-	if (sighting_open(&s, &t->roles, pid, 0, SOURCE_SCAN) < 0)
-		return true; /* gone: the sweep sees to it */
-	if (slot && slot->server.start_ticks == s.id.stat.start_ticks &&
-	    (s.id.exe_error || is_same_file(slot, &s.id))) {
-		if (s.id.exe_error) {
-			memcpy(s.id.exe, slot->server.exe, sizeof(s.id.exe));
-			s.id.exe_dev = slot->exe_dev;
-			s.id.exe_ino = slot->exe_ino;
-		}
-		if (t->is_relisted)
-			relist(t, &s, slot);
-		else
-			grant(t, &s, slot->server.role, &slot->rule);
-	} else {
-		judge(t, &s);
-	}
-	sighting_close(&s);
-	return true;
-}
-
-/* Finds entries that the kernel side made and whose events were lost. They are collected first,
- * because the table must not change while it is iterated over. */
-static void scan_table(struct tracker *t)
-{
-	uint32_t tgids[4 * SERVERS_MAX], last = 0;
-	unsigned int n = 0;
-
-	while (n < sizeof(tgids) / sizeof(tgids[0]) &&
-	       t->roles.next(t->roles.ctx, n ? &last : NULL, &tgids[n]) == 0)
-		last = tgids[n++];
-	for (unsigned int i = 0; i < n; i++) {
-		int32_t pid = (int32_t)tgids[i];
-		struct sighting s;
-
-		if (registry_find(&t->registry, pid))
-			continue;
-		if (sighting_open(&s, &t->roles, pid, 0, SOURCE_SCAN) < 0) {
-			table_clear_entry(&t->roles, pid);
-			continue;
-		}
-		judge(t, &s);
-		sighting_close(&s);
-	}
-}
-
-int tracker_scan(struct tracker *t, void *buffer, size_t size)
-{
-	uint64_t generation = atomic_fetch_add(&t->generation, 1) + 1;
-	int r;
-
-	t->is_scanning = true;
-	t->has_refused = false;
-	t->is_scan_due = false;
-	r = proc_walk(buffer, size, scan_one, t);
-	if (r == 0) {
-		for (unsigned int i = 0; i < SERVERS_MAX; i++) {
-			struct registry_slot *slot = &t->registry.slots[i];
-
-			if (slot->server.pid && slot->generation != generation)
-				drop(t, slot, "is gone");
-		}
-		scan_table(t);
-		t->is_relisted = false;
-	}
-	t->is_scan_due |= t->is_relisted;
-	t->is_scanning = false;
-	return r;
 }
 
 void tracker_relist(struct tracker *t)

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "model/names.h"
 #include "bpf/abi/roles.h"
 
 static int parse(struct config *config, const char *text, struct error *err)
@@ -38,7 +37,7 @@ static void assert_refused(const char *text, const char *sentence)
 	assert_string_equal(refusal(text), sentence);
 }
 
-/* For sentences that end in the JSON parser's own words, which vary with its version. */
+/* For sentences whose end varies: the JSON parser's own words, or a list. */
 static void assert_refused_at(const char *text, const char *place)
 {
 	assert_memory_equal(refusal(text), place, strlen(place));
@@ -243,8 +242,6 @@ static void test_user(void **state)
 
 static void test_server_entries(void **state)
 {
-	char names[128], sentence[256];
-
 	assert_refused("{\"servers\": [1]}",
 		       "test.json: servers[0] must be an object with name and role");
 	assert_refused("{\"servers\": [{\"name\": \"a\"}]}", "test.json: servers[0] needs a role");
@@ -252,10 +249,8 @@ static void test_server_entries(void **state)
 		       "test.json: servers[0] needs a name");
 	assert_refused("{\"servers\": [{\"name\": \"\", \"role\": \"game\"}]}",
 		       "test.json: servers[0] needs a name");
-	names_list_roles(names, sizeof(names));
-	snprintf(sentence, sizeof(sentence), "test.json: servers_extra[0].role must be one of %s",
-		 names);
-	assert_refused("{\"servers_extra\": [{\"name\": \"a\", \"role\": \"none\"}]}", sentence);
+	assert_refused_at("{\"servers_extra\": [{\"name\": \"a\", \"role\": \"none\"}]}",
+			  "test.json: servers_extra[0].role must be one of audio_server, ");
 	assert_refused("{\"servers\": [{\"name\": \"a\", \"role\": \"game\", \"path\": \"/\"}]}",
 		       "test.json: servers[0] has the unknown key \"path\"");
 	assert_refused("{\"servers\": [{\"name\": \"/bin/a\", \"role\": \"game\"}]}",
