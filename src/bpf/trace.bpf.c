@@ -188,6 +188,7 @@ static __noinline int long_wait(struct task_struct *prev, struct task_struct *ne
 		return 0;
 	e->long_wait.wait_ns = wait;
 	e->long_wait.class = st->class;
+	e->long_wait.reason = st->reason;
 	e->long_wait.holder_pid = prev->pid;
 	bpf_probe_read_kernel_str(e->long_wait.holder_comm, sizeof(e->long_wait.holder_comm),
 				  prev->comm);

@@ -49,6 +49,7 @@
 
 #define LONG_WAIT_FIELDS(X)                                                                   \
 	X(TEXT, "class", names_class(w->class), "Class of the thread that waited")            \
+	X(TEXT, "reason", names_reason(w->reason), "Why it has that class")                   \
 	X(BYTES, "comm", w->comm, "Its name")                                                 \
 	X(U64, "pid", w->pid, "Its thread id")                                                \
 	X(U64, "cpu", w->cpu, "Where it got a CPU at last")                                   \

@@ -45,6 +45,7 @@ static void add_long_wait(struct aggregator *a, const struct event *event)
 		.cpu = event->cpu,
 		.holder_pid = event->long_wait.holder_pid,
 		.class = (uint8_t)event->long_wait.class,
+		.reason = event->long_wait.reason,
 		.is_rt = event->long_wait.is_rt,
 		.holder_is_rt = event->long_wait.holder_is_rt,
 	};

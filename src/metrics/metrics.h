@@ -25,7 +25,7 @@ struct metrics_long_wait {
 	uint64_t time_ns;
 	uint64_t wait_ns;
 	uint32_t pid, tgid, cpu, holder_pid;
-	uint8_t class, is_rt, holder_is_rt;
+	uint8_t class, reason, is_rt, holder_is_rt;
 	char comm[COMM_LEN];
 	char holder_comm[COMM_LEN];
 };

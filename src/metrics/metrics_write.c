@@ -37,6 +37,10 @@ static const struct described described[] = {
 	 "How long ago a wait over the configured bound ended; newest first, at most 16."},
 	{"long_waits.recent[].wait_ns", NULL, "gauge", "ns", "How long it was."},
 	{"long_waits.recent[].class", NULL, "string", "", "Class of the thread that waited."},
+	{"long_waits.recent[].reason", NULL, "string", "",
+	 "Why it has that class: \"role\" of its process, \"client\" (woken by an audio server or a "
+	 "client of one), \"input\" (woken from the input event path), \"policy\", \"nice\", "
+	 "\"default\"."},
 	{"long_waits.recent[].pid", NULL, "integer", "", "That thread."},
 	{"long_waits.recent[].tgid", NULL, "integer", "", "Its process."},
 	{"long_waits.recent[].comm", NULL, "string", "", "Its name."},

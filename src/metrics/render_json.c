@@ -59,6 +59,7 @@ static void write_long_waits(struct json_out *out, const struct metrics *m, uint
 		json_out_u64(out, "age_ns", age(now_ns, w->time_ns));
 		json_out_u64(out, "wait_ns", w->wait_ns);
 		json_out_string(out, "class", names_class(w->class));
+		json_out_string(out, "reason", names_reason(w->reason));
 		json_out_u64(out, "pid", w->pid);
 		json_out_u64(out, "tgid", w->tgid);
 		json_out_bytes(out, "comm", ARRAY(w->comm));

@@ -10,6 +10,7 @@
 
 static const char *const role_names[] = {ROLE_LIST(NAME_ITEM)};
 static const char *const class_names[] = {CLASS_LIST(NAME_ITEM)};
+static const char *const reason_names[] = {REASON_LIST(NAME_ITEM)};
 static const char *const source_names[] = {SOURCE_LIST(NAME_ITEM)};
 static const char *const reject_names[] = {REJECT_LIST(NAME_ITEM)};
 
@@ -21,6 +22,11 @@ const char *names_role(unsigned int role)
 const char *names_class(unsigned int class)
 {
 	return NAME_IN(class_names, class);
+}
+
+const char *names_reason(unsigned int reason)
+{
+	return NAME_IN(reason_names, reason);
 }
 
 const char *names_source(unsigned int source)

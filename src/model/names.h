@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names: what people and readers call the roles, classes, sources and refusals of bpf/abi/roles.h.
+ * Names: what people and readers call the roles, classes, reasons, sources and refusals of
+ * bpf/abi/roles.h.
  *
  * Threads:  any; nothing changes.
  * Errors:   a number that is none has the name "unknown".
@@ -14,6 +15,7 @@
 
 const char *names_role(unsigned int role);
 const char *names_class(unsigned int class);
+const char *names_reason(unsigned int reason); /* why a thread has its class */
 const char *names_source(unsigned int source);
 const char *names_reject(unsigned int reject); /* a clause */
 

@@ -54,7 +54,8 @@ struct event {
 			char holder_comm[COMM_LEN];
 			__u8 is_rt; /* the waiter's policy is real-time */
 			__u8 holder_is_rt;
-			__u8 pad[6];
+			__u8 reason; /* enum class_reason: why the waiter has its class */
+			__u8 pad[5];
 		} long_wait;
 		__u8 bytes[40];
 	};

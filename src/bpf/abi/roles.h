@@ -32,6 +32,16 @@
 	X(CLASS_NORMAL, "normal", RANK_NORMAL, 5000)              \
 	X(CLASS_BACKGROUND, "background", RANK_NORMAL, 5000)
 
+/* Why a thread has its class: its process' role, woken by an audio server or a client of one at a
+ * steady pace, woken from the input event path, SCHED_BATCH or SCHED_IDLE, a nice value. */
+#define REASON_LIST(X)               \
+	X(REASON_DEFAULT, "default") \
+	X(REASON_ROLE, "role")       \
+	X(REASON_CLIENT, "client")   \
+	X(REASON_INPUT, "input")     \
+	X(REASON_POLICY, "policy")   \
+	X(REASON_NICE, "nice")
+
 /* Who set a role: the start-up or resync scan, the proc connector, inheritance at fork, BPF at
  * exec. */
 #define SOURCE_LIST(X)               \
@@ -53,6 +63,7 @@
 #define ABI_ENUM_ITEM(id, ...) id,
 enum role { ROLE_LIST(ABI_ENUM_ITEM) ROLE_COUNT };
 enum class { CLASS_LIST(ABI_ENUM_ITEM) CLASS_COUNT };
+enum class_reason { REASON_LIST(ABI_ENUM_ITEM) REASON_COUNT };
 enum role_source { SOURCE_LIST(ABI_ENUM_ITEM) SOURCE_COUNT };
 enum reject { REJECT_LIST(ABI_ENUM_ITEM) REJECT_COUNT };
 

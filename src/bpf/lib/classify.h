@@ -42,16 +42,6 @@ enum sched_policy {
 	POLICY_DEADLINE = 6,
 };
 
-/* Why a thread has its class. */
-enum class_reason {
-	REASON_DEFAULT,
-	REASON_ROLE,   /* of its process */
-	REASON_CLIENT, /* woken by an audio server or a client of one, periodic, short */
-	REASON_INPUT,  /* woken from the input event path */
-	REASON_POLICY, /* SCHED_BATCH, SCHED_IDLE */
-	REASON_NICE,
-};
-
 struct client_evidence {
 	__u64 last_ns; /* last wake by the chain; 0: none yet */
 	__u32 wakes;   /* in a row, saturating */

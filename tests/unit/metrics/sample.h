@@ -110,6 +110,7 @@ static inline void sample_long_waits(struct metrics *m)
 		.cpu = 1,
 		.holder_pid = 500,
 		.class = CLASS_AUDIO_CLIENT,
+		.reason = REASON_CLIENT,
 		.is_rt = 1,
 		.comm = "data-loop.0",
 		.holder_comm = "sixteen-bytes-16", /* fills the array */

@@ -118,6 +118,7 @@ static void push_events(enum event_type type, uint32_t first_pid, uint32_t count
 		memcpy(list[i].comm, "waiter", 7);
 		list[i].long_wait.wait_ns = 5000 + i;
 		list[i].long_wait.class = CLASS_AUDIO_SERVER;
+		list[i].long_wait.reason = REASON_ROLE;
 		list[i].long_wait.holder_pid = 99;
 		list[i].long_wait.holder_is_rt = 1;
 		memcpy(list[i].long_wait.holder_comm, "holder", 7);
@@ -199,6 +200,7 @@ static void long_waits_are_kept_newest_first(void **state)
 	assert_int_equal(m->long_waits[2].time_ns, 1000);
 	assert_int_equal(m->long_waits[2].wait_ns, 5000);
 	assert_int_equal(m->long_waits[2].class, CLASS_AUDIO_SERVER);
+	assert_int_equal(m->long_waits[2].reason, REASON_ROLE);
 	assert_int_equal(m->long_waits[2].cpu, 1);
 	assert_int_equal(m->long_waits[2].is_rt, 0);
 	assert_int_equal(m->long_waits[2].holder_pid, 99);

@@ -17,6 +17,8 @@ static void names_follow_the_enums(void **state)
 	assert_string_equal(names_role(ROLE_COUNT), "unknown");
 	assert_string_equal(names_source(SOURCE_FORK), "fork");
 	assert_string_equal(names_source(SOURCE_COUNT), "unknown");
+	assert_string_equal(names_reason(REASON_CLIENT), "client");
+	assert_string_equal(names_reason(REASON_COUNT), "unknown");
 	assert_string_equal(names_reject(REJECT_OWNER), "executable not owned by root");
 	assert_string_equal(names_reject(REJECT_COUNT), "unknown");
 }
