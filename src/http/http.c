@@ -68,6 +68,11 @@ static void *on_init_thread(const struct mg_context *mg, int type)
 	return NULL;
 }
 
+static void cut_waiting(void *slots)
+{
+	slots_cut_waiting(slots);
+}
+
 /* Before work for a client begins. A request that comes byte by byte keeps a worker busy all the
  * while, without passing here: those are ended when there is no CPU time left. */
 static void pass(struct http_server *server)
@@ -76,10 +81,7 @@ static void pass(struct http_server *server)
 		return;
 	log_limited(LOG_WARNING, "debug API: requests take more than %u %% of a CPU, so they wait",
 		    server->throttle.percent);
-	while (throttle_is_overdrawn(&server->throttle)) {
-		slots_cut_waiting(&server->slots);
-		throttle_wait(&server->throttle);
-	}
+	throttle_wait(&server->throttle, cut_waiting, &server->slots);
 }
 
 static int on_init_connection(const struct mg_connection *conn, void **conn_data)

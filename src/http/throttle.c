@@ -5,7 +5,10 @@
 #include "base/thread.h"
 
 #define READ_EACH_NS NSEC_PER_MSEC
-#define STEP_NS (20 * NSEC_PER_MSEC)
+/* Each step costs as well, and is charged: on a slow machine many waiting threads with short steps
+ * would use more than their part, and the debt would never be paid back. */
+#define STEP_MIN_NS (20 * NSEC_PER_MSEC)
+#define STEP_MAX_NS (320 * NSEC_PER_MSEC)
 
 void throttle_init(struct throttle *t, unsigned int percent)
 {
@@ -16,13 +19,13 @@ void throttle_init(struct throttle *t, unsigned int percent)
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->stopped, &attr);
+	pthread_cond_init(&t->changed, &attr);
 	pthread_condattr_destroy(&attr);
 }
 
 void throttle_fini(struct throttle *t)
 {
-	pthread_cond_destroy(&t->stopped);
+	pthread_cond_destroy(&t->changed);
 	pthread_mutex_destroy(&t->lock);
 }
 
@@ -73,18 +76,37 @@ bool throttle_is_overdrawn(struct throttle *t)
 	return is;
 }
 
-void throttle_wait(struct throttle *t)
+/* Until the debt is paid back, or for `step_ns`. */
+static void sleep_step(struct throttle *t, uint64_t step_ns)
 {
-	pthread_mutex_lock(&t->lock);
-	if (must_wait(t)) {
-		uint64_t due_ns = account_due_ns(&t->account);
-		uint64_t step_ns = t->account.now_ns + STEP_NS;
-		uint64_t end_ns = due_ns < step_ns ? due_ns : step_ns;
-		const struct timespec end = {.tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
-					     .tv_nsec = (long)(end_ns % NSEC_PER_SEC)};
+	uint64_t due_ns = account_due_ns(&t->account), step_end_ns = t->account.now_ns + step_ns;
+	uint64_t end_ns = due_ns < step_end_ns ? due_ns : step_end_ns;
+	const struct timespec end = {.tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
+				     .tv_nsec = (long)(end_ns % NSEC_PER_SEC)};
 
-		pthread_cond_timedwait(&t->stopped, &t->lock, &end);
+	pthread_cond_timedwait(&t->changed, &t->lock, &end);
+}
+
+void throttle_wait(struct throttle *t, void (*look)(void *ctx), void *ctx)
+{
+	uint64_t step_ns = STEP_MIN_NS;
+
+	pthread_mutex_lock(&t->lock);
+	while (must_wait(t)) {
+		if (t->is_watched) {
+			pthread_cond_wait(&t->changed, &t->lock);
+			continue;
+		}
+		t->is_watched = true;
+		pthread_mutex_unlock(&t->lock);
+		look(ctx);
+		pthread_mutex_lock(&t->lock);
+		if (must_wait(t))
+			sleep_step(t, step_ns);
+		t->is_watched = false;
+		step_ns = step_ns < STEP_MAX_NS ? 2 * step_ns : step_ns;
 	}
+	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -96,6 +118,6 @@ void throttle_stop(struct throttle *t)
 	t->is_stopped = true;
 	for (i = 0; i < t->count; i++)
 		thread_hurry(t->threads[i]);
-	pthread_cond_broadcast(&t->stopped);
+	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 }

@@ -11,7 +11,7 @@
  *
  * Owner:    the HTTP server.
  * Threads:  any of civetweb's.
- * Blocking: throttle_wait(), for 20 ms at most.
+ * Blocking: throttle_wait(), until the debt is paid back.
  * Limits:   THROTTLE_MAX threads. The clocks are read once a millisecond at most: by so much, for
  *           each thread, a burst may be longer.
  */
@@ -28,12 +28,13 @@
 
 struct throttle {
 	pthread_mutex_t lock;
-	pthread_cond_t stopped;
+	pthread_cond_t changed; /* paid back, or stopped */
 	struct account account;
 	pthread_t threads[THROTTLE_MAX];
 	unsigned int count;
 	unsigned int percent;
 	bool is_stopped;
+	bool is_watched;	   /* one of those that wait wakes up now and then */
 	_Atomic bool is_overdrawn; /* for who does not get the lock */
 };
 
@@ -47,8 +48,9 @@ void throttle_join(struct throttle *t);
 /* While this is so, no work may begin. */
 bool throttle_is_overdrawn(struct throttle *t);
 
-/* Until the debt is paid back, but no longer than the caller may leave other threads alone. */
-void throttle_wait(struct throttle *t);
+/* Until the debt is paid back, or the end. One of the threads that wait calls look(ctx) meanwhile,
+ * at first every 20 ms, then ever less often, down to three times a second; the others sleep. */
+void throttle_wait(struct throttle *t, void (*look)(void *ctx), void *ctx);
 
 /* For the end: it is not overdrawn any more, and the threads are real-time, where they may be. */
 void throttle_stop(struct throttle *t);

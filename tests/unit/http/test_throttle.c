@@ -18,14 +18,20 @@
 static struct throttle throttle;
 static _Atomic bool is_burnt; /* the thread waits, or is about to */
 
+static _Atomic unsigned int looks;
+
+static void look(void *ctx)
+{
+	atomic_fetch_add(&looks, 1);
+}
+
 static void *burn(void *arg)
 {
 	throttle_join(&throttle);
 	while (clock_read(CLOCK_THREAD_CPUTIME_ID) < BURN_NS)
 		;
 	atomic_store(&is_burnt, true);
-	while (throttle_is_overdrawn(&throttle))
-		throttle_wait(&throttle);
+	throttle_wait(&throttle, look, NULL);
 	return NULL;
 }
 
@@ -73,6 +79,22 @@ static void test_stop_ends_the_wait(void **state)
 	assert_true(clock_now_ns() - begin_ns < DEADLINE_NS);
 }
 
+/* However many wait, one of them looks, and ever less often: it costs next to nothing. */
+static void test_waiting_costs_little(void **state)
+{
+	pthread_t threads[8];
+
+	atomic_store(&looks, 0);
+	threads[0] = start(50);
+	for (int i = 1; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, burn, NULL), 0);
+	for (int i = 1; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	end(threads[0]);
+	/* Two seconds or so, in steps of up to a third. */
+	assert_in_range(atomic_load(&looks), 1, 40);
+}
+
 static void test_no_limit(void **state)
 {
 	end(start(0));
@@ -83,6 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits_for_what_was_used),
 		cmocka_unit_test(test_stop_ends_the_wait),
+		cmocka_unit_test(test_waiting_costs_little),
 		cmocka_unit_test(test_no_limit),
 	};
 
