@@ -61,7 +61,7 @@ static void test_a_flood_gets_its_share(void **state)
 	}
 }
 
-/* However large it was: it rests for the whole of it, and wakes up once. */
+/* It rests for the whole of it, and wakes up once. */
 static void test_a_debt_is_paid_back(void **state)
 {
 	open_account(10);
@@ -69,6 +69,23 @@ static void test_a_debt_is_paid_back(void **state)
 	assert_int_equal(account_due_ns(&a), now_ns + (440 - 22) * 10 * MS);
 	spend(account_due_ns(&a) - now_ns, MS / 2);
 	assert_int_equal(account_due_ns(&a), 0);
+}
+
+/* A sum of several threads' clocks may come out lower than the last time: that is no debt. */
+static void test_a_clock_that_goes_back_costs_nothing(void **state)
+{
+	open_account(3);
+	spend(MS, 2 * MS);
+	cpu_ns -= MS;
+	spend(MS, 0);
+	assert_int_equal(account_due_ns(&a), 0);
+}
+
+static void test_nobody_waits_for_more_than_ten_seconds(void **state)
+{
+	open_account(3);
+	spend(MS, 3600 * NSEC_PER_SEC);
+	assert_in_range(account_due_ns(&a) - now_ns, 9 * NSEC_PER_SEC, 10 * NSEC_PER_SEC);
 }
 
 static void test_no_limit(void **state)
@@ -85,6 +102,8 @@ int main(void)
 		cmocka_unit_test(test_usual_clients_are_free),
 		cmocka_unit_test(test_a_flood_gets_its_share),
 		cmocka_unit_test(test_a_debt_is_paid_back),
+		cmocka_unit_test(test_a_clock_that_goes_back_costs_nothing),
+		cmocka_unit_test(test_nobody_waits_for_more_than_ten_seconds),
 		cmocka_unit_test(test_no_limit),
 	};
 
