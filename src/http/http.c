@@ -21,6 +21,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "http/guard.h"
@@ -61,7 +62,6 @@ static void *on_init_thread(const struct mg_context *mg, int type)
 	int ret = sandbox_enter_reader();
 
 	throttle_join(&server->throttle);
-
 	if (ret)
 		log_limited(LOG_WARNING, "an HTTP thread may do more than it needs: %s",
 			    error_name(ret));
@@ -230,15 +230,11 @@ static int start_civetweb(struct http_server *server, const struct config *confi
 /* From this port on anyone may listen. */
 static unsigned int first_free_port(void)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
-	unsigned int port = 1024;
+	char text[16] = "";
 
-	if (file) {
-		if (fscanf(file, "%u", &port) != 1)
-			port = 1024;
-		fclose(file);
-	}
-	return port;
+	if (file_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", text, sizeof(text) - 1) <= 0)
+		return 1024;
+	return (unsigned int)strtoul(text, NULL, 10);
 }
 
 static int refuse_port(uint16_t port, int ret, struct error *err)

@@ -32,8 +32,7 @@ struct sched;
 struct sched_options {
 	uint32_t slice_us;
 	uint32_t exit_dump_len; /* bytes of the kernel's debug dump; 0: the kernel's default */
-	uint32_t
-		timeout_ms; /* the kernel detaches a scheduler under which a thread waits so long */
+	uint32_t timeout_ms;	/* the kernel detaches a scheduler if a thread waits so long */
 };
 
 /* Opens and loads. -ENOTSUP: this kernel or libbpf can't; -EBUSY: another scheduler is attached;
